@@ -1,0 +1,108 @@
+"""The one place where the parts of the service are made and joined."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from app.artifacts.frames import LiveFrames
+from app.artifacts.store import ArtifactStore
+from app.db import Database
+from app.engine.base import Engine
+from app.engine.local import LocalEngine
+from app.environments.catalog import Catalog
+from app.runs import repository
+from app.runs.executor import Executor
+from app.runs.files import RunFiles
+from app.runs.service import Limits, RunService
+from app.runs.stream import RunStream
+from app.runs.writer import StepWriter
+from app.settings import Settings
+from gym_llm.backends import Backend, BaselineBackend, OllamaBackend, OpenAIBackend
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The parts that routes use, and `running`, which brings them to life."""
+
+    settings: Settings
+    database: Database
+    catalog: Catalog
+    backends: dict[str, Backend]
+    stream: RunStream
+    runs: RunService
+    files: RunFiles
+    writer: StepWriter
+    engine: Engine
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Migrate, take up what was left unfinished, and at the end let go of everything in order."""
+        await self.database.migrate()
+        self.writer.start()
+        await self.engine.start()
+        try:
+            yield
+        finally:
+            self.stream.close()
+            await self.engine.drain()
+            await self.writer.stop()
+            for backend in self.backends.values():
+                await backend.aclose()
+            await self.database.close()
+
+
+def build(settings: Settings, backends: dict[str, Backend] | None = None) -> Service:
+    """The service with these settings; tests may bring backends of their own."""
+    limits: dict[str, Any] = {
+        "concurrency": settings.llm_concurrency,
+        "timeout": settings.llm_timeout_s,
+        "attempts": settings.llm_attempts,
+    }
+    backends = backends or {
+        "openai": OpenAIBackend(**limits),
+        "ollama": OllamaBackend(**limits),
+        "baseline": BaselineBackend(),
+    }
+    database = Database(settings.database_url)
+    catalog = Catalog()
+    store = ArtifactStore(settings.data_dir / "runs")
+    frames = LiveFrames()
+    stream = RunStream(database, ping_s=settings.ping_s, max_watchers=settings.max_watchers)
+    writer = StepWriter(database, stream.wake, settings.commit_within_ms / 1000)
+    executor = Executor(
+        database=database,
+        writer=writer,
+        store=store,
+        frames=frames,
+        backends=backends,
+        make_env=catalog.make,
+        wake=stream.wake,
+        max_episode_steps=settings.max_episode_steps,
+    )
+
+    async def unfinished() -> Sequence[UUID]:
+        async with database.reading() as session:
+            return await repository.unfinished_runs(session)
+
+    engine = LocalEngine(executor.execute, unfinished, settings.max_running_runs)
+    runs = RunService(
+        database=database,
+        engine=engine,
+        store=store,
+        stream=stream,
+        check_environment=catalog.check,
+        limits=Limits(settings.max_episodes, settings.max_concurrency, settings.max_episode_steps),
+    )
+    return Service(
+        settings=settings,
+        database=database,
+        catalog=catalog,
+        backends=backends,
+        stream=stream,
+        runs=runs,
+        files=RunFiles(runs, store, frames),
+        writer=writer,
+        engine=engine,
+    )

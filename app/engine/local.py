@@ -1,0 +1,56 @@
+"""Runs as asyncio tasks of this process: nothing to install, nothing to start."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
+
+import stamina
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.engine.base import Execute
+
+
+class LocalEngine:
+    """Carries out at most `slots` runs at a time; the others wait their turn in the order of their submission."""
+
+    def __init__(self, execute: Execute, unfinished: Callable[[], Awaitable[Sequence[UUID]]], slots: int) -> None:
+        self._execute = execute
+        self._unfinished = unfinished
+        self._slots = asyncio.Semaphore(slots)
+        self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._started: set[UUID] = set()
+
+    async def submit(self, session: AsyncSession, run_id: UUID) -> None:
+        event.listen(session.sync_session, "after_commit", lambda _: self._launch(run_id), once=True)
+
+    async def cancel(self, run_id: UUID) -> None:
+        # One that still waits for its slot finds out by itself when it is its turn.
+        if run_id in self._started:
+            self._tasks[run_id].cancel()
+
+    async def start(self) -> None:
+        for run_id in await self._unfinished():
+            self._launch(run_id)
+
+    async def drain(self) -> None:
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _launch(self, run_id: UUID) -> None:
+        if run_id not in self._tasks:
+            task = asyncio.create_task(self._carry_out(run_id), name=f"run {run_id}")
+            self._tasks[run_id] = task
+            task.add_done_callback(lambda _: self._tasks.pop(run_id, None))
+
+    async def _carry_out(self, run_id: UUID) -> None:
+        async with self._slots:
+            self._started.add(run_id)
+            try:
+                async for attempt in stamina.retry_context(on=Exception, attempts=None, timeout=None, wait_max=60.0):
+                    with attempt:
+                        await self._execute(run_id)
+            finally:
+                self._started.discard(run_id)

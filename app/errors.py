@@ -1,0 +1,73 @@
+"""Failures of the service: each carries its HTTP status and a stable type; one handler renders them all."""
+
+from typing import Any, ClassVar
+
+PROBLEM = "urn:gym-llm:problem:"
+
+
+class ProblemError(Exception):
+    """A request that can't be served. Rendered as RFC 9457 problem+json."""
+
+    status: ClassVar[int] = 500
+    slug: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(self, detail: str, **extra: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.extra = extra
+
+    @classmethod
+    def type(cls) -> str:
+        """The stable name of this kind of problem."""
+        return PROBLEM + cls.slug
+
+    def body(self) -> dict[str, Any]:
+        """The problem as JSON."""
+        return {
+            "type": self.type(),
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            **self.extra,
+        }
+
+
+class MalformedBodyError(ProblemError):
+    status, slug, title = 400, "malformed-body", "The body can't be read"
+
+
+class NotFoundError(ProblemError):
+    status, slug, title = 404, "not-found", "Not found"
+
+
+class ConflictError(ProblemError):
+    status, slug, title = 409, "conflict", "Not possible in this state"
+
+
+class BodyTooLargeError(ProblemError):
+    status, slug, title = 413, "body-too-large", "The body is too large"
+
+
+class UnsupportedMediaTypeError(ProblemError):
+    status, slug, title = 415, "unsupported-media-type", "Content type not supported"
+
+
+class InvalidRequestError(ProblemError):
+    status, slug, title = 422, "invalid-request", "The request is not valid"
+
+
+class IdempotencyMismatchError(ProblemError):
+    status, slug, title = 422, "idempotency-mismatch", "Idempotency key used before with another body"
+
+
+class TooManyWatchersError(ProblemError):
+    status, slug, title = 503, "too-many-watchers", "Too many event streams are open"
+
+
+class UnavailableError(ProblemError):
+    status, slug, title = 503, "unavailable", "Not ready"
+
+
+class ClaimLostError(Exception):
+    """Another worker holds the run now: whatever this one still wants to write must not be written."""

@@ -1,0 +1,47 @@
+"""The ASGI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from app import health, problems
+from app.backends import routes as backend_routes
+from app.bootstrap import Service, build
+from app.environments import routes as environment_routes
+from app.runs import file_routes, routes
+from app.settings import Settings
+
+DESCRIPTION = """\
+Runs LLM-powered agents in Gymnasium environments. Before each action the agent reflects on its past observations and
+actions; every step's reflection and action is stored, streamed live and replayable.
+
+Start with `POST /runs`, follow `GET /runs/{id}/events`, then look at the GIF and the metrics. Errors are RFC 9457
+problem details with a stable `type`.
+"""
+
+
+def create_app(settings: Settings | None = None, service: Service | None = None) -> FastAPI:
+    """The application; `service` replaces the parts that `settings` would give, for tests."""
+    service = service or build(settings or Settings())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with service.running():
+            yield
+
+    # The pages of the API reference come from an installed package: a browser without internet can read them too.
+    app: FastAPI = FastAPIOffline(title="gym-llm", version="0.1.0", description=DESCRIPTION, lifespan=lifespan)
+    for part in ("settings", "database", "catalog", "backends", "stream", "runs", "files"):
+        setattr(app.state, part, getattr(service, part))
+    problems.install(app)
+    for router in (
+        routes.router,
+        file_routes.router,
+        environment_routes.router,
+        backend_routes.router,
+        health.router,
+    ):
+        app.include_router(router)
+    return app

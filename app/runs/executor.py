@@ -1,0 +1,247 @@
+"""Carries out a run: claim it, play its episodes, record every step, finish it once."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import aclosing
+from uuid import UUID
+
+import gymnasium as gym
+import structlog
+from sqlalchemy.exc import DBAPIError
+from uuid_utils.compat import uuid7
+
+from app.artifacts.frames import LiveFrames
+from app.artifacts.store import ArtifactStore
+from app.db import Database, now
+from app.errors import ClaimLostError
+from app.runs import repository
+from app.runs.models import Run
+from app.runs.schemas import Failure
+from app.runs.step_log import StepLog, past_step
+from app.runs.writer import StepWriter
+from gym_llm.agent import Agent
+from gym_llm.backends import Backend
+from gym_llm.config import AgentConfig, EnvironmentConfig, ExperimentConfig
+from gym_llm.env_runner import EnvRunner
+from gym_llm.episode import PastStep, Step, play
+from gym_llm.errors import EnvError, GymLLMError, OutOfTimeError
+from gym_llm.footage import Footage, wants_frames
+from gym_llm.recording import png
+from gym_llm.results import LAST_FRAME, episode_file
+
+log = structlog.get_logger()
+
+MAX_LOSSES = 3
+"""Workers lost at the same step before a run is given up: it probably takes them down itself."""
+
+MakeEnv = Callable[[EnvironmentConfig, str | None], gym.Env[object, object]]
+
+
+class Executor:
+    """Plays claimed runs. Any number of them at the same time, in one event loop."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        writer: StepWriter,
+        store: ArtifactStore,
+        frames: LiveFrames,
+        backends: Mapping[str, Backend],
+        make_env: MakeEnv,
+        wake: Callable[[UUID], None],
+        max_episode_steps: int,
+    ) -> None:
+        self.database = database
+        self.writer = writer
+        self.store = store
+        self.frames = frames
+        self.backends = backends
+        self.make_env = make_env
+        self.wake = wake
+        self.max_episode_steps = max_episode_steps
+
+    async def execute(self, run_id: UUID) -> None:
+        """Carry out a run to its end, from where an earlier worker left it.
+
+        Raises:
+            CancelledError: interrupted, but not by the user: the run is given back and goes on later.
+        """
+        token = uuid7()
+        async with self.database.writing() as session:
+            run = await repository.claim(session, run_id, token)
+        if run is None:
+            return
+        self.wake(run_id)
+        live = LiveRun(self, run, token)
+        try:
+            await live.carry_out()
+        except ClaimLostError:
+            log.warning("run taken over by another worker", run=str(run_id))
+        finally:
+            self.wake(run_id)
+
+
+class LiveRun:
+    """One run while this worker holds it."""
+
+    def __init__(self, executor: Executor, run: Run, token: UUID) -> None:
+        self._executor = executor
+        self._run = run
+        self._token = token
+        self._environment = EnvironmentConfig.model_validate(run.environment)
+        self._agent = AgentConfig.model_validate(run.agent)
+        self._experiment = ExperimentConfig.model_validate(run.experiment)
+        self._log = StepLog(executor.writer, run.id, token, steps=run.steps, episodes_done=run.episodes_done)
+        self._failure: Failure | None = None
+
+    async def carry_out(self) -> None:
+        """Play what is left to play, then write the terminal status, once.
+
+        Raises:
+            CancelledError: interrupted, but not by the user; the run is released.
+            ClaimLostError: another worker holds the run.
+            DBAPIError: the database is out of reach.
+        """
+        if self._run.status == "cancelling":
+            await self._finish("cancelled")
+            return
+        if self._run.losses >= MAX_LOSSES:
+            await self._finish("failed", _worker_lost(self._run))
+            return
+        try:
+            await self._play_all()
+        except asyncio.CancelledError:
+            if not await self._cancel_requested():
+                await self._release()
+                raise
+            await self._finish("cancelled")
+            return
+        except (ClaimLostError, DBAPIError):
+            raise
+        except Exception:
+            log.exception("run failed", run=str(self._run.id))
+            self._note(GymLLMError("internal error; the server's log has the details"))
+        await self._finish("failed" if self._failure else "succeeded", self._failure)
+
+    async def _play_all(self) -> None:
+        async with self._executor.database.reading() as session:
+            episodes = await repository.list_episodes(session, self._run.id)
+        ended = {row.episode for row in episodes if row.done_order is not None}
+        if failed := [row for row in episodes if row.error is not None]:
+            self._failure = Failure.model_validate(failed[0].error)
+        left = iter([index for index in range(self._experiment.num_runs) if index not in ended])
+        try:
+            async with asyncio.timeout(self._seconds_left()), asyncio.TaskGroup() as players:
+                for _ in range(min(self._experiment.concurrency, self._experiment.num_runs)):
+                    players.create_task(self._play_each(left))
+        except TimeoutError:
+            self._note(OutOfTimeError(f"the run took longer than {self._experiment.timeout_s} s"))
+        except BaseExceptionGroup as group:
+            _raise_unless_noted(group)
+
+    def _seconds_left(self) -> float | None:
+        limit, started = self._experiment.timeout_s, self._run.started_at
+        return limit - (now() - started).total_seconds() if limit is not None and started is not None else None
+
+    async def _play_each(self, left: Iterator[int]) -> None:
+        for episode in left:
+            try:
+                await self._play_episode(episode)
+            except GymLLMError as error:
+                self._note(error, episode)
+                await self._log.fail(episode, self._failure_of(error, episode))
+                # The next seed may fare better with the same environment, but not with the same backend.
+                if not isinstance(error, EnvError):
+                    raise
+
+    async def _play_episode(self, episode: int) -> None:
+        seed = self._experiment.seed + episode
+        past = await self._begin(episode, seed)
+        render_mode = "rgb_array" if wants_frames(self._experiment) else None
+        env = await EnvRunner.make(lambda: self._executor.make_env(self._environment, render_mode))
+        try:
+            if past and env.nondeterministic:
+                await self._forget(episode)
+                past = []
+            agent = Agent(self._agent, **env.definition, backend=self._executor.backends[self._agent.backend])
+            folder = self._executor.store.folder(self._run.id)
+            with Footage(self._experiment, agent.action_schema, folder, episode, seed) as footage:
+                limit = min(
+                    self._experiment.max_steps or self._executor.max_episode_steps, self._executor.max_episode_steps
+                )
+                steps = play(env, agent, seed=seed, episode=episode, max_steps=limit, past=past)
+                async with aclosing(steps):
+                    async for step in steps:
+                        await self._record(step, footage, seed)
+        finally:
+            self._executor.frames.drop(self._run.id, episode)
+            await env.close()
+
+    async def _record(self, step: Step, footage: Footage, seed: int) -> None:
+        picture = await asyncio.to_thread(footage.add, step) if step.frame is not None else None
+        if picture is not None:
+            self._executor.frames.put(self._run.id, step.episode, picture)
+            if step.last:  # Whoever is told that the episode has ended will find its files.
+                await asyncio.to_thread(footage.close)
+                name = episode_file(step.episode, seed, LAST_FRAME)
+                path = self._executor.store.folder(self._run.id) / name
+                await asyncio.to_thread(lambda: path.write_bytes(png(picture)))
+        if not step.replayed:
+            await self._log.append(step)
+
+    async def _begin(self, episode: int, seed: int) -> list[PastStep]:
+        async with self._executor.database.writing() as session:
+            if not await repository.holds(session, self._run.id, self._token):
+                raise ClaimLostError
+            await repository.start_episode(session, self._run.id, episode, seed)
+            rows = await repository.list_steps(session, self._run.id, limit=None, episode=episode)
+        return [past_step(row) for row in rows]
+
+    async def _forget(self, episode: int) -> None:
+        async with self._executor.database.writing() as session:
+            if not await repository.holds(session, self._run.id, self._token):
+                raise ClaimLostError
+            await repository.forget_steps(session, self._run.id, episode)
+
+    def _note(self, error: GymLLMError, episode: int | None = None) -> None:
+        # The first failure is the one that the run tells of.
+        self._failure = self._failure or self._failure_of(error, episode)
+
+    @staticmethod
+    def _failure_of(error: GymLLMError, episode: int | None) -> Failure:
+        return Failure.model_validate({"code": error.code, "message": f"{error:.2000}", "episode": episode})
+
+    async def _cancel_requested(self) -> bool:
+        async with self._executor.database.reading() as session:
+            run = await repository.get_run(session, self._run.id)
+        return run is not None and run.status == "cancelling"
+
+    async def _release(self) -> None:
+        await self._log.flush()
+        async with self._executor.database.writing() as session:
+            await repository.release(session, self._run.id, self._token)
+
+    async def _finish(self, status: str, failure: Failure | None = None) -> None:
+        await self._log.flush()
+        async with self._executor.database.writing() as session:
+            error = failure.model_dump() if failure is not None else None
+            ended = {"status": status, "error": error, "finished_at": now()}
+            if not await repository.holds(session, self._run.id, self._token, **ended):
+                raise ClaimLostError
+            await repository.close_episodes(session, self._run.id, "cancelled")
+
+
+def _worker_lost(run: Run) -> Failure:
+    message = f"{run.losses} workers in a row were lost after step {run.steps} of the log"
+    return Failure(code="worker_lost", message=message, episode=None)
+
+
+def _raise_unless_noted(group: BaseExceptionGroup[BaseException]) -> None:
+    _, unexpected = group.split(GymLLMError)
+    if unexpected is None:
+        return
+    for kind in (ClaimLostError, DBAPIError):
+        if found := unexpected.subgroup(kind):
+            raise found.exceptions[0]
+    raise unexpected

@@ -1,0 +1,102 @@
+"""The tables of runs, their episodes and their steps."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, Uuid
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, Json, UTCDateTime
+
+ACTIVE = ("queued", "running", "cancelling")
+TERMINAL = ("succeeded", "failed", "cancelled")
+
+
+class Run(Base):
+    """One `POST /runs`."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        UniqueConstraint("owner", "idempotency_key"),
+        Index("ix_runs_owner_id", "owner", "id"),
+        Index("ix_runs_status", "status"),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64))
+    status: Mapped[str] = mapped_column(String(16))
+    error: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    agent: Mapped[dict[str, Any]] = mapped_column(Json)
+    environment: Mapped[dict[str, Any]] = mapped_column(Json)
+    experiment: Mapped[dict[str, Any]] = mapped_column(Json)
+    backend: Mapped[str] = mapped_column(String(32))
+    model: Mapped[str] = mapped_column(String(200))
+    environment_id: Mapped[str] = mapped_column(String(200))
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
+    request_digest: Mapped[str | None] = mapped_column(String(64))
+    worker_token: Mapped[UUID | None] = mapped_column(Uuid)
+    """Of the worker that holds the run; each of its writes must match it."""
+    losses: Mapped[int] = mapped_column(default=0)
+    """Workers lost in a row with the log at `lost_at_step`."""
+    lost_at_step: Mapped[int | None] = mapped_column()
+    episodes_done: Mapped[int] = mapped_column(default=0)
+    steps: Mapped[int] = mapped_column(default=0)
+    """Length of the step log; also the id of its newest step."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class Episode(Base):
+    """One episode of a run; its row is made when it starts."""
+
+    __tablename__ = "episodes"
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    episode: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    seed: Mapped[int] = mapped_column()
+    status: Mapped[str] = mapped_column(String(16))
+    error: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    total_reward: Mapped[float] = mapped_column(default=0.0)
+    num_steps: Mapped[int] = mapped_column(default=0)
+    terminated: Mapped[bool] = mapped_column(default=False)
+    truncated: Mapped[bool] = mapped_column(default=False)
+    success: Mapped[bool | None] = mapped_column()
+    final_observation: Mapped[Any | None] = mapped_column(Json)
+    """What the environment showed after the last step; every earlier observation is in the steps."""
+    done_order: Mapped[int | None] = mapped_column()
+    """1 for the run's first episode to end, 2 for the second, ...; null while it plays."""
+    done_at_step: Mapped[int | None] = mapped_column()
+    """Length of the run's step log when the episode ended."""
+
+
+class Step(Base):
+    """One step. `id` is its place in the run's log, from 1, with no gap."""
+
+    __tablename__ = "steps"
+    __table_args__ = (UniqueConstraint("run_id", "episode", "step"),)
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    episode: Mapped[int] = mapped_column()
+    step: Mapped[int] = mapped_column()
+    observation: Mapped[Any] = mapped_column(Json)
+    digest: Mapped[str] = mapped_column(String(32))
+    reflection: Mapped[str] = mapped_column(Text)
+    action: Mapped[Any] = mapped_column(Json)
+    reward: Mapped[float] = mapped_column()
+    terminated: Mapped[bool] = mapped_column()
+    truncated: Mapped[bool] = mapped_column()
+    decided: Mapped[bool] = mapped_column()
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    attempts: Mapped[int] = mapped_column()
+    latency_ms: Mapped[float] = mapped_column()
+    prompt_tokens: Mapped[int] = mapped_column()
+    cached_tokens: Mapped[int] = mapped_column()
+    completion_tokens: Mapped[int] = mapped_column()
+    cost_usd: Mapped[float | None] = mapped_column()
+    problem: Mapped[str | None] = mapped_column(Text)
+    reply: Mapped[str | None] = mapped_column(Text)
+    """The model's own text, where it is not just reflection and action as compact JSON."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -1,0 +1,194 @@
+"""Every SQL statement about runs, episodes and steps. Each function runs in the transaction of its caller."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, case, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import now
+from app.runs.models import ACTIVE, TERMINAL, Episode, Run, Step
+
+
+async def add_run(session: AsyncSession, run: Run) -> None:
+    """Store a new run."""
+    session.add(run)
+    await session.flush()
+
+
+async def get_run(session: AsyncSession, run_id: UUID, owner: str | None = None) -> Run | None:
+    """A run by its id, of `owner` where one is given."""
+    query = select(Run).where(Run.id == run_id)
+    if owner is not None:
+        query = query.where(Run.owner == owner)
+    return await session.scalar(query)
+
+
+async def find_by_idempotency_key(session: AsyncSession, owner: str, key: str) -> Run | None:
+    """The run that `owner` made under an idempotency key."""
+    return await session.scalar(select(Run).where(Run.owner == owner, Run.idempotency_key == key))
+
+
+async def list_runs(
+    session: AsyncSession, owner: str, *, limit: int, after: UUID | None, filters: Mapping[str, str | None]
+) -> Sequence[Run]:
+    """Runs of `owner`, newest first, older than `after`; `filters` are equalities on columns, None = any."""
+    query = select(Run).where(Run.owner == owner).order_by(Run.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(Run.id < after)
+    for column, value in filters.items():
+        if value is not None:
+            query = query.where(getattr(Run, column) == value)
+    return (await session.scalars(query)).all()
+
+
+async def unfinished_runs(session: AsyncSession) -> Sequence[UUID]:
+    """Ids of all runs that are not over, oldest first."""
+    return (await session.scalars(select(Run.id).where(Run.status.in_(ACTIVE)).order_by(Run.id))).all()
+
+
+async def claim(session: AsyncSession, run_id: UUID, token: UUID) -> Run | None:
+    """Make `token` the holder of a run that is not over, and count a worker that was lost with it.
+
+    Returns:
+        The run as it is now, or None where it is over or gone.
+    """
+    lost = Run.worker_token.is_not(None)
+    again = and_(lost, Run.lost_at_step == Run.steps)
+    claimed = await session.execute(
+        update(Run)
+        .where(Run.id == run_id, Run.status.in_(ACTIVE))
+        .values(
+            worker_token=token,
+            status=case((Run.status == "queued", "running"), else_=Run.status),
+            started_at=func.coalesce(Run.started_at, now()),
+            losses=case((again, Run.losses + 1), (lost, 1), else_=Run.losses),
+            lost_at_step=case((lost, Run.steps), else_=Run.lost_at_step),
+        )
+        .returning(Run.id)
+    )
+    return await get_run(session, run_id) if claimed.scalar() is not None else None
+
+
+async def release(session: AsyncSession, run_id: UUID, token: UUID) -> None:
+    """Give a run back unfinished, so that the next claim does not count this worker as lost."""
+    await session.execute(update(Run).where(Run.id == run_id, Run.worker_token == token).values(worker_token=None))
+
+
+async def holds(session: AsyncSession, run_id: UUID, token: UUID, **values: Any) -> bool:
+    """Whether `token` still holds the run; sets `values` on it if so. Every write of a worker goes through here."""
+    held = await session.execute(
+        update(Run)
+        .where(Run.id == run_id, Run.worker_token == token, Run.status.in_(ACTIVE))
+        .values(worker_token=token, **values)
+        .returning(Run.id)
+    )
+    return held.scalar() is not None
+
+
+async def request_cancel(session: AsyncSession, run_id: UUID) -> None:
+    """Cancel a queued run at once, and tell a running one to stop."""
+    await session.execute(
+        update(Run)
+        .where(Run.id == run_id, Run.status.in_(("queued", "running")))
+        .values(
+            status=case((Run.status == "queued", "cancelled"), else_="cancelling"),
+            finished_at=case((Run.status == "queued", now()), else_=None),
+        )
+    )
+
+
+async def delete_finished(session: AsyncSession, run_id: UUID) -> bool:
+    """Delete a run that is over, with all that belongs to it."""
+    gone = await session.execute(delete(Run).where(Run.id == run_id, Run.status.in_(TERMINAL)).returning(Run.id))
+    return gone.scalar() is not None
+
+
+async def start_episode(session: AsyncSession, run_id: UUID, episode: int, seed: int) -> Episode:
+    """The row of an episode that begins or goes on."""
+    row = await session.get(Episode, (run_id, episode))
+    if row is None:
+        row = Episode(run_id=run_id, episode=episode, seed=seed, status="running")
+        session.add(row)
+        await session.flush()
+    return row
+
+
+async def forget_steps(session: AsyncSession, run_id: UUID, episode: int) -> None:
+    """Drop the steps of an episode that has to start again from the beginning."""
+    await session.execute(delete(Step).where(Step.run_id == run_id, Step.episode == episode))
+
+
+async def add_steps(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append to step logs."""
+    await session.execute(insert(Step), list(rows))
+
+
+async def update_episode(session: AsyncSession, run_id: UUID, episode: int, values: Mapping[str, Any]) -> None:
+    """Set columns of an episode."""
+    await session.execute(update(Episode).where(Episode.run_id == run_id, Episode.episode == episode).values(**values))
+
+
+async def close_episodes(session: AsyncSession, run_id: UUID, status: str) -> None:
+    """End the episodes that are still open, when their run ends."""
+    await session.execute(
+        update(Episode).where(Episode.run_id == run_id, Episode.status == "running").values(status=status)
+    )
+
+
+async def list_episodes(
+    session: AsyncSession, run_id: UUID, *, limit: int | None = None, after: int = -1
+) -> Sequence[Episode]:
+    """Episodes by index."""
+    query = select(Episode).where(Episode.run_id == run_id, Episode.episode > after).order_by(Episode.episode)
+    return (await session.scalars(query.limit(limit))).all()
+
+
+async def get_episode(session: AsyncSession, run_id: UUID, episode: int) -> Episode | None:
+    """One episode."""
+    return await session.get(Episode, (run_id, episode))
+
+
+async def done_episodes(session: AsyncSession, run_id: UUID, after: int, up_to_step: int) -> Sequence[Episode]:
+    """Ended episodes with a `done_order` beyond `after`, of those that ended by step `up_to_step` of the log."""
+    query = (
+        select(Episode)
+        .where(Episode.run_id == run_id, Episode.done_order > after, Episode.done_at_step <= up_to_step)
+        .order_by(Episode.done_order)
+    )
+    return (await session.scalars(query)).all()
+
+
+async def count_done_before(session: AsyncSession, run_id: UUID, step: int) -> int:
+    """How many episodes had ended before step `step` of the log was its newest."""
+    query = select(func.count()).where(Episode.run_id == run_id, Episode.done_at_step < step)
+    return await session.scalar(query) or 0
+
+
+async def list_steps(
+    session: AsyncSession, run_id: UUID, *, limit: int | None, after: int = 0, episode: int | None = None
+) -> Sequence[Step]:
+    """Steps in the order of the log, beyond `after`."""
+    query = select(Step).where(Step.run_id == run_id, Step.id > after).order_by(Step.id).limit(limit)
+    if episode is not None:
+        query = query.where(Step.episode == episode)
+    return (await session.scalars(query)).all()
+
+
+async def step_totals(session: AsyncSession, run_id: UUID) -> Mapping[str, Any]:
+    """Sums over the decided steps of a run: counts by outcome, tokens, cost, latency."""
+    query = select(
+        func.count().label("decisions"),
+        func.coalesce(func.sum(case((Step.outcome == "repaired", 1), else_=0)), 0).label("repaired"),
+        func.coalesce(func.sum(case((Step.outcome == "fallback", 1), else_=0)), 0).label("fallback"),
+        func.coalesce(func.sum(Step.attempts), 0).label("attempts"),
+        func.coalesce(func.sum(Step.prompt_tokens), 0).label("prompt_tokens"),
+        func.coalesce(func.sum(Step.cached_tokens), 0).label("cached_tokens"),
+        func.coalesce(func.sum(Step.completion_tokens), 0).label("completion_tokens"),
+        func.count(Step.cost_usd).label("priced"),
+        func.sum(Step.cost_usd).label("cost_usd"),
+        func.avg(Step.latency_ms).label("mean_latency_ms"),
+        func.max(Step.latency_ms).label("max_latency_ms"),
+    ).where(Step.run_id == run_id, Step.decided)
+    return dict((await session.execute(query)).mappings().one())

@@ -1,0 +1,118 @@
+"""One writer for the steps of all live runs: steps that arrive together share one commit."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import stamina
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import Database
+from app.errors import ClaimLostError
+from app.runs import repository
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class StepWrite:
+    """One step, and how it changes its episode and its run. `stored` is set once it is committed."""
+
+    run_id: UUID
+    token: UUID
+    episode: int
+    row: dict[str, Any] | None
+    """Columns of the step; None where an episode ends without one."""
+    episode_values: dict[str, Any]
+    run_values: dict[str, Any]
+    stored: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class StepWriter:
+    """Commits steps in the order of their arrival, those of one `gather_s` in one transaction.
+
+    Each transaction first checks that the run is still held by the token of the write: a worker that lost its claim
+    writes nothing, and its writes end in `ClaimLostError`.
+    """
+
+    def __init__(self, database: Database, wake: Callable[[UUID], None], gather_s: float) -> None:
+        self._database = database
+        self._wake = wake
+        self._gather_s = gather_s
+        self._queue: asyncio.Queue[StepWrite | None] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._task = asyncio.create_task(self._write_all(), name="step writer")
+
+    async def stop(self) -> None:
+        """Commit what has been submitted, then end."""
+        if self._task is not None:
+            self._queue.put_nowait(None)
+            await self._task
+
+    def submit(self, write: StepWrite) -> None:
+        """Hand over a step; await its `stored` to know that it is committed."""
+        self._queue.put_nowait(write)
+
+    async def _write_all(self) -> None:
+        more = True
+        while more:
+            batch = [await self._queue.get()]
+            await asyncio.sleep(self._gather_s)
+            while not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            more = None not in batch
+            writes: dict[UUID, list[StepWrite]] = {}
+            for write in batch:
+                if write is not None:
+                    writes.setdefault(write.run_id, []).append(write)
+            if writes:
+                await self._commit(writes)
+
+    async def _commit(self, writes: dict[UUID, list[StepWrite]]) -> None:
+        try:
+            async for attempt in stamina.retry_context(on=DBAPIError, attempts=5, wait_initial=0.2, wait_max=5.0):
+                with attempt:
+                    async with self._database.writing() as session:
+                        lost = {run_id for run_id, of_run in writes.items() if not await _store(session, of_run)}
+        except DBAPIError as error:
+            log.error("steps not stored", runs=[str(run_id) for run_id in writes], error=type(error.orig).__name__)
+            _settle(writes, set(writes), error)
+            return
+        _settle(writes, lost, ClaimLostError())
+        for run_id in writes:
+            self._wake(run_id)
+
+
+async def _store(session: AsyncSession, writes: list[StepWrite]) -> bool:
+    # All writes of one run; later values of the run and of each episode win.
+    run_values: dict[str, Any] = {}
+    episodes: dict[int, dict[str, Any]] = {}
+    for write in writes:
+        run_values |= write.run_values
+        episodes.setdefault(write.episode, {}).update(write.episode_values)
+    if not await repository.holds(session, writes[0].run_id, writes[0].token, **run_values):
+        return False
+    if rows := [write.row for write in writes if write.row is not None]:
+        await repository.add_steps(session, rows)
+    for episode, values in episodes.items():
+        await repository.update_episode(session, writes[0].run_id, episode, values)
+    return True
+
+
+def _settle(writes: dict[UUID, list[StepWrite]], failed: set[UUID], error: Exception) -> None:
+    for run_id, of_run in writes.items():
+        for write in of_run:
+            if write.stored.done():
+                continue
+            if run_id in failed:
+                write.stored.set_exception(error)
+                write.stored.exception()  # Seen: the executor may have stopped caring for it.
+            else:
+                write.stored.set_result(None)

@@ -1,0 +1,287 @@
+"""What every language-model backend shares: retries, the limit on concurrency, and the memory of refused parameters."""
+
+import asyncio
+import logging
+import random
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+import aiohttp
+import httpx
+import httpx2
+import stamina
+
+from gym_llm.backends.base import BackendStatus, Question, Reply
+from gym_llm.errors import LLMError
+
+STATUS_TIMEOUT = 2.0
+"""Seconds that `status()` waits for a server."""
+
+Parameters = dict[str, Any]
+Offers = Mapping[str, Sequence[Parameters]]
+"""Per optional parameter, the ways to send it, best first; when a model refuses the last one it is left out."""
+
+_log = logging.getLogger(__name__)
+_RETRIED = frozenset({408, 409, 429})
+_REFUSALS = frozenset({400, 422})
+# These name a parameter, but it is the prompt or the number that is wrong: without it they would only fail later.
+_TOO_LONG = re.compile(r"context.(length|window|size)|too (large|long|many)", re.IGNORECASE)
+_SECRET = re.compile(r"\bsk-[\w*-]+|\bBearer\s+\S+", re.IGNORECASE)
+
+
+class RequestError(Exception):
+    """One request that brought no reply. Its text is fit to be shown to anyone.
+
+    `status` is the HTTP status (None: no answer at all), `retry_after` the wait in s that the server asked for,
+    `parameter` the one that the server blames, `final` is set where a retry cannot help whatever the status is.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        status: int | None = None,
+        retry_after: float | None = None,
+        parameter: str | None = None,
+        final: bool = False,
+    ) -> None:
+        super().__init__(problem)
+        self.status = status
+        self.retry_after = retry_after
+        self.parameter = parameter
+        self.transient = not final and (status is None or status in _RETRIED or not 300 <= status < 500)
+
+    def refuses(self, parameter: str) -> bool:
+        """Whether the request failed because the model does not take `parameter`."""
+        if self.status not in _REFUSALS or _TOO_LONG.search(str(self)):
+            return False
+        return parameter == self.parameter or re.search(rf"(?<!\w){parameter}(?!\w)", str(self)) is not None
+
+
+class Client(Protocol):
+    """A connection pool, as far as it is the same for every SDK."""
+
+    async def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=Client)
+
+
+class LLMBackend(ABC, Generic[C]):
+    """A language model behind HTTP.
+
+    Args:
+        concurrency: Requests in flight at most; a request that waits for its retry does not count.
+        timeout: Time for one request, in s, from connecting to the last byte.
+        attempts: Requests for one reply at most; those that only find a refused parameter do not count.
+        backoff: Wait before the first retry, in s; doubles with each next one. Up to half as much again is added at
+            random, so that agents that failed together do not come back together.
+        max_backoff: Longest wait, in s, also where the server asks for a longer one.
+    """
+
+    name: str
+
+    def __init__(
+        self,
+        *,
+        concurrency: int = 256,
+        timeout: float = 120.0,
+        attempts: int = 6,
+        backoff: float = 0.5,
+        max_backoff: float = 60.0,
+    ) -> None:
+        self.concurrency = concurrency
+        self.timeout = timeout
+        self.attempts = attempts
+        self.backoff = backoff
+        self.max_backoff = max_backoff
+        self._in_flight = asyncio.Semaphore(concurrency)
+        self._rungs: dict[str, dict[str, int]] = {}
+        self._client: C | None = None
+
+    async def ask(self, question: Question) -> Reply:
+        """Answer one question.
+
+        Raises:
+            LLMError: refused for good, or still failing after `attempts` requests.
+        """
+        client = self._connected()
+        offers = self._offers(client, question)
+        sent: dict[str, int] = {}
+        requests = failures = 0
+        problem: str | None = None
+
+        def next_wait(error: Exception) -> bool | float:
+            nonlocal failures, problem
+            if not isinstance(error, RequestError):
+                return False
+            if parameter := self._concede(question.model, offers, sent, error):
+                problem = f"{error}, asked again without this {parameter}"
+                return 0.0
+            failures += 1
+            if not error.transient or failures >= self.attempts:
+                return False
+            wait = self._wait(failures, error.retry_after)
+            problem = f"{error}, retried after {wait:.2g} s"
+            return wait
+
+        try:
+            async for attempt in stamina.retry_context(on=next_wait, attempts=None, timeout=None):
+                with attempt:
+                    sent = self._rungs.get(question.model, {})
+                    requests += 1
+                    reply = await self._send_in_time(client, question, _best(offers, sent))
+        except RequestError as error:
+            tries = f" ({requests} requests sent)" if requests > 1 else ""
+            raise LLMError(f"{self.name}: {error}{tries}") from error
+        return replace(reply, requests=requests, problem=problem)
+
+    async def status(self) -> BackendStatus:
+        """Whether it can be used right now, and the models it has; never raises."""
+        if missing := self._missing():
+            return BackendStatus(self.name, configured=False, reachable=False, detail=missing)
+        try:
+            async with asyncio.timeout(STATUS_TIMEOUT):
+                with self._failures():
+                    models = await self._models(self._connected())
+        except TimeoutError:
+            detail = f"no answer within {STATUS_TIMEOUT:g} s"
+        except (RequestError, LLMError) as error:
+            detail = str(error)
+        else:
+            return BackendStatus(self.name, configured=True, reachable=True, models=tuple(models))
+        return BackendStatus(self.name, configured=True, reachable=False, detail=detail)
+
+    async def aclose(self) -> None:
+        """Give back connections; the next question opens new ones."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    def _connected(self) -> C:
+        # Not before the first question: a connection pool belongs to the event loop that runs when it is made.
+        if missing := self._missing():
+            raise LLMError(f"{self.name}: {missing}")
+        if self._client is None:
+            try:
+                self._client = self._connect()
+            except (ValueError, httpx.InvalidURL, httpx2.InvalidURL) as error:
+                raise LLMError(f"{self.name}: the server's address is not valid") from error
+        return self._client
+
+    async def _send_in_time(self, client: C, question: Question, parameters: Parameters) -> Reply:
+        async with self._in_flight:
+            try:
+                async with asyncio.timeout(self.timeout):
+                    with self._failures():
+                        return await self._send(client, question, parameters)
+            except TimeoutError:
+                raise RequestError(f"no answer within {self.timeout:g} s") from None
+
+    def _wait(self, failures: int, retry_after: float | None) -> float:
+        wait = self.backoff * 2 ** (failures - 1) if retry_after is None else retry_after
+        return min(self.max_backoff, wait * random.uniform(1.0, 1.5))  # noqa: S311
+
+    def _concede(self, model: str, offers: Offers, sent: dict[str, int], error: RequestError) -> str | None:
+        """The parameter that `error` refuses, if any, after remembering for `model` not to send it that way again."""
+        for parameter, ways in offers.items():
+            rung = sent.get(parameter, 0)
+            for key in ways[rung] if rung < len(ways) else ():
+                if error.refuses(key):
+                    known = self._rungs.get(model, {})
+                    if known.get(parameter, 0) <= rung:
+                        # A new dict: requests in flight still look at the one that they were sent with.
+                        self._rungs[model] = {**known, parameter: rung + 1}
+                        _log.warning("%s: %s does not take this %s and is no longer sent it", self.name, model, key)
+                    return key
+        return None
+
+    def _missing(self) -> str | None:
+        """What the operator has yet to configure."""
+        return None
+
+    @abstractmethod
+    def _connect(self) -> C: ...
+
+    @abstractmethod
+    def _offers(self, client: C, question: Question) -> Offers: ...
+
+    @abstractmethod
+    async def _send(self, client: C, question: Question, parameters: Parameters) -> Reply: ...
+
+    @abstractmethod
+    async def _models(self, client: C) -> Sequence[str]: ...
+
+    @abstractmethod
+    def _failures(self) -> AbstractContextManager[None]:
+        """Turn every failure of a request that the SDK can raise into `RequestError`."""
+
+
+def _best(offers: Offers, rungs: Mapping[str, int]) -> Parameters:
+    best: Parameters = {}
+    for parameter, ways in offers.items():
+        for way in ways[rungs.get(parameter, 0) :][:1]:
+            best |= way
+    return best
+
+
+def http_failure(
+    status: int,
+    body: object,
+    headers: Mapping[str, str],
+    *,
+    secret: str | None = None,
+    parameter: str | None = None,
+    final: bool = False,
+) -> RequestError:
+    """The failure that an HTTP error answer stands for, its message cleared of `secret` and of anything like a key."""
+    text = " ".join(_message(body).split())
+    if secret:
+        text = text.replace(secret, "***")
+    text = _SECRET.sub("***", text)[:300]
+    if status == 401:
+        text = "the server did not accept the API key"
+    return RequestError(
+        f"HTTP {status}: {text}" if text else f"HTTP {status}", status, _retry_after(headers), parameter, final
+    )
+
+
+def lost_connection(error: BaseException) -> RequestError:
+    """The failure that an exception of the transport stands for."""
+    request = getattr(error, "request", None)
+    server = request.url.netloc.decode() if request else "the server"
+    cause = error
+    # The transports report a refused connection as a timeout; aiohttp, underneath, knows better.
+    while not isinstance(cause, aiohttp.ClientError) and cause.__cause__ is not None:
+        cause = cause.__cause__
+    if isinstance(cause, aiohttp.ServerTimeoutError | httpx.TimeoutException | httpx2.TimeoutException):
+        return RequestError(f"{server} did not answer in time")
+    what = "cannot connect to" if isinstance(cause, aiohttp.ClientConnectorError) else "lost the connection to"
+    return RequestError(f"{what} {server} ({type(cause).__name__})")
+
+
+def _message(body: object) -> str:
+    if isinstance(body, Mapping):
+        for name in ("message", "error", "detail"):
+            if body.get(name):
+                return _message(body[name])
+    return "" if body is None else str(body)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    value = headers.get("retry-after", "")
+    try:
+        return max(0.0, float(headers["retry-after-ms"]) / 1000 if "retry-after-ms" in headers else float(value))
+    except ValueError:
+        pass
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    # A date in "-0000" comes without a zone, and means UTC.
+    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds())

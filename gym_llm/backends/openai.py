@@ -1,0 +1,150 @@
+"""OpenAI, and every server that speaks its chat-completions protocol."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import aiohttp
+import httpx2
+import openai
+from openai.pagination import AsyncPage
+from openai.types import CompletionUsage
+from openai.types.chat import ChatCompletion
+
+from gym_llm.backends.base import Question, Reply, Usage
+from gym_llm.backends.llm import LLMBackend, Offers, Parameters, RequestError, http_failure, lost_connection
+from gym_llm.pricing import cost_usd
+
+NO_KEY = "no-key-needed"
+"""Sent to a compatible server that was configured without a key."""
+
+OPENAI_HOST = "api.openai.com"
+"""Anywhere else, a model's name says nothing about its price."""
+
+# The part of JSON Schema that OpenAI's strict mode is documented to take.
+_STRICT_KEYWORDS = frozenset(
+    {"type", "title", "description", "enum", "const", "anyOf", "properties", "required", "additionalProperties"}
+    | {"items", "minItems", "maxItems", "pattern", "format"}
+    | {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
+)
+
+
+class OpenAIBackend(LLMBackend[openai.AsyncOpenAI]):
+    """Chat completions with structured output.
+
+    Args:
+        api_key: None = `OPENAI_API_KEY`. None needed where the address of a compatible server is given.
+        base_url: None = `OPENAI_BASE_URL`, else OpenAI itself.
+        limits: `concurrency`, `timeout`, `attempts`, `backoff`, `max_backoff`; see `LLMBackend`.
+    """
+
+    name = "openai"
+
+    def __init__(self, *, api_key: str | None = None, base_url: str | None = None, **limits: Any) -> None:
+        super().__init__(**limits)
+        self._given_key = api_key
+        self._given_url = base_url
+
+    def _base_url(self) -> str | None:
+        return self._given_url or os.environ.get("OPENAI_BASE_URL") or None
+
+    def _key(self) -> str | None:
+        return self._given_key or os.environ.get("OPENAI_API_KEY") or (NO_KEY if self._base_url() else None)
+
+    def _missing(self) -> str | None:
+        return None if self._key() else "no API key: set OPENAI_API_KEY, or OPENAI_BASE_URL for a compatible server"
+
+    def _connect(self) -> openai.AsyncOpenAI:
+        # One connection more than questions, for `status()` under full load.
+        limits = httpx2.Limits(max_connections=self.concurrency + 1, keepalive_expiry=15.0)
+        return openai.AsyncOpenAI(
+            api_key=self._key(),
+            base_url=self._base_url(),
+            max_retries=0,  # ours are counted and told
+            timeout=httpx2.Timeout(self.timeout, connect=min(10.0, self.timeout)),
+            http_client=openai.DefaultAioHttpClient(limits=limits),
+        )
+
+    def _offers(self, client: openai.AsyncOpenAI, question: Question) -> Offers:
+        schema = {"name": "reply", "schema": question.reply_schema}
+        formats: list[dict[str, Any]] = [
+            {"type": "json_schema", "json_schema": {**schema, "strict": True}},
+            {"type": "json_schema", "json_schema": {**schema, "strict": False}},
+            {"type": "json_object"},
+        ]
+        if not takes_strict(question.reply_schema):
+            del formats[0]
+        limits = ["max_completion_tokens", "max_tokens"]
+        if client.base_url.host != OPENAI_HOST:
+            # Many a compatible server passes over the name that it does not know, and with it the limit.
+            limits.reverse()
+        return {
+            "temperature": [] if question.temperature is None else [{"temperature": question.temperature}],
+            "seed": [{"seed": question.seed}],
+            "limit": [] if question.max_tokens is None else [{name: question.max_tokens} for name in limits],
+            "format": [{"response_format": kind} for kind in formats],
+        }
+
+    async def _send(self, client: openai.AsyncOpenAI, question: Question, parameters: Parameters) -> Reply:
+        # What goes through extra_body skips a transformation that costs more CPU than the rest of the call.
+        body = {"messages": list(question.messages), **parameters}
+        completion = await client.chat.completions.create(model=question.model, messages=[], extra_body=body)
+        # The SDK does not validate: a proxy's page is a str here, and an error sent with status 200 has no choices.
+        if not isinstance(completion, ChatCompletion) or not completion.choices:
+            raise RequestError("HTTP 200, but the answer is not a chat completion")
+        choice, usage = completion.choices[0], _usage(completion.usage)
+        return Reply(
+            text=choice.message.content or choice.message.refusal or "",
+            cut=choice.finish_reason == "length",
+            usage=usage,
+            cost_usd=cost_usd(self.name, question.model, usage) if client.base_url.host == OPENAI_HOST else None,
+        )
+
+    async def _models(self, client: openai.AsyncOpenAI) -> Sequence[str]:
+        page = await client.models.list()
+        if not isinstance(page, AsyncPage) or not isinstance(page.data, list):
+            raise RequestError("HTTP 200, but the answer is not a list of models")
+        return [model.id for model in page.data]
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except openai.APIStatusError as error:
+            final = error.code == "insufficient_quota"
+            raise http_failure(
+                error.status_code,
+                error.body,
+                error.response.headers,
+                secret=self._key(),
+                parameter=error.param,
+                final=final,
+            ) from None
+        except (openai.APIConnectionError, aiohttp.ClientError) as error:
+            raise lost_connection(error) from None
+        except (openai.APIError, ValueError) as error:
+            raise RequestError(f"HTTP 200, but the answer cannot be read ({type(error).__name__})") from None
+
+
+def _usage(usage: CompletionUsage | None) -> Usage:
+    if usage is None:
+        return Usage()
+    details = usage.prompt_tokens_details
+    cached = (details.cached_tokens or 0) if details else 0
+    return Usage(usage.prompt_tokens or 0, cached, usage.completion_tokens or 0)
+
+
+def takes_strict(schema: Any) -> bool:
+    """Whether OpenAI's strict mode takes this JSON Schema."""
+    if not isinstance(schema, Mapping) or not set(schema) <= _STRICT_KEYWORDS:
+        return False
+    properties = schema.get("properties", {})
+    if schema.get("type") == "object" and not (
+        schema.get("additionalProperties") is False and set(schema.get("required", ())) == set(properties)
+    ):
+        return False
+    parts = [*properties.values(), *schema.get("anyOf", ())]
+    if "items" in schema:
+        parts.append(schema["items"])
+    return all(map(takes_strict, parts))
