@@ -61,7 +61,7 @@ class Database:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         options: dict[str, Any] = {} if self.sqlite else {"pool_pre_ping": True}
         self.engine = create_async_engine(
-            url, json_serializer=lambda value: orjson.dumps(value).decode(), json_deserializer=orjson.loads, **options
+            url, json_serializer=lambda value: orjson.dumps(value).decode(), json_deserializer=_from_json, **options
         )
         writer = self.engine
         if self.sqlite:
@@ -91,6 +91,11 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+def _from_json(value: Any) -> Any:
+    # SQLite keeps a JSON number as a number, not as its text.
+    return orjson.loads(value) if isinstance(value, str | bytes) else value
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

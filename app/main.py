@@ -12,6 +12,7 @@ from app.bootstrap import Service, build
 from app.environments import routes as environment_routes
 from app.runs import file_routes, routes
 from app.settings import Settings
+from app.telemetry import set_up_logging
 
 DESCRIPTION = """\
 Runs LLM-powered agents in Gymnasium environments. Before each action the agent reflects on its past observations and
@@ -24,7 +25,10 @@ problem details with a stable `type`.
 
 def create_app(settings: Settings | None = None, service: Service | None = None) -> FastAPI:
     """The application; `service` replaces the parts that `settings` would give, for tests."""
-    service = service or build(settings or Settings())
+    if service is None:
+        settings = settings or Settings()
+        set_up_logging(settings.log_level)
+        service = build(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -1,7 +1,7 @@
 """Everything an operator can set, by environment variable or `.env`."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     commit_within_ms: int = Field(
         20, ge=0, le=50, description="How long a step may wait for others to share its commit."
     )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     ping_s: float = Field(15, gt=0, description="Silence after which an event stream sends a ping.")
     shutdown_s: int = Field(10, ge=1, description="Time that requests have to end when the server stops.")
 

@@ -77,7 +77,7 @@ class OllamaBackend(LLMBackend[ollama.AsyncClient]):
             yield
         except (httpx.RequestError, aiohttp.ClientError, ConnectionError) as error:
             raise lost_connection(error) from None
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise RequestError(f"HTTP 200, but the answer cannot be read ({type(error).__name__})") from None
 
 

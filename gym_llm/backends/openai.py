@@ -3,14 +3,13 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
 import httpx2
 import openai
-from openai.pagination import AsyncPage
-from openai.types import CompletionUsage
-from openai.types.chat import ChatCompletion
+import orjson
 
 from gym_llm.backends.base import Question, Reply, Usage
 from gym_llm.backends.llm import LLMBackend, Offers, Parameters, RequestError, http_failure, lost_connection
@@ -87,25 +86,22 @@ class OpenAIBackend(LLMBackend[openai.AsyncOpenAI]):
         }
 
     async def _send(self, client: openai.AsyncOpenAI, question: Question, parameters: Parameters) -> Reply:
-        # What goes through extra_body skips a transformation that costs more CPU than the rest of the call.
+        # What goes through extra_body, and an answer that stays raw, skip transformations that cost most of the CPU.
         body = {"messages": list(question.messages), **parameters}
-        completion = await client.chat.completions.create(model=question.model, messages=[], extra_body=body)
-        # The SDK does not validate: a proxy's page is a str here, and an error sent with status 200 has no choices.
-        if not isinstance(completion, ChatCompletion) or not completion.choices:
-            raise RequestError("HTTP 200, but the answer is not a chat completion")
-        choice, usage = completion.choices[0], _usage(completion.usage)
-        return Reply(
-            text=choice.message.content or choice.message.refusal or "",
-            cut=choice.finish_reason == "length",
-            usage=usage,
-            cost_usd=cost_usd(self.name, question.model, usage) if client.base_url.host == OPENAI_HOST else None,
+        answer = await client.chat.completions.with_raw_response.create(
+            model=question.model, messages=[], extra_body=body
         )
+        reply = _read(orjson.loads(answer.http_response.content))
+        if client.base_url.host == OPENAI_HOST:
+            return replace(reply, cost_usd=cost_usd(self.name, question.model, reply.usage))
+        return reply
 
     async def _models(self, client: openai.AsyncOpenAI) -> Sequence[str]:
-        page = await client.models.list()
-        if not isinstance(page, AsyncPage) or not isinstance(page.data, list):
-            raise RequestError("HTTP 200, but the answer is not a list of models")
-        return [model.id for model in page.data]
+        answer = await client.models.with_raw_response.list()
+        match orjson.loads(answer.http_response.content):
+            case {"data": [*models]}:
+                return [str(model["id"]) for model in models if isinstance(model, dict) and "id" in model]
+        raise RequestError("HTTP 200, but the answer is not a list of models")
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -127,12 +123,20 @@ class OpenAIBackend(LLMBackend[openai.AsyncOpenAI]):
             raise RequestError(f"HTTP 200, but the answer cannot be read ({type(error).__name__})") from None
 
 
-def _usage(usage: CompletionUsage | None) -> Usage:
-    if usage is None:
-        return Usage()
-    details = usage.prompt_tokens_details
-    cached = (details.cached_tokens or 0) if details else 0
-    return Usage(usage.prompt_tokens or 0, cached, usage.completion_tokens or 0)
+def _read(completion: Any) -> Reply:
+    match completion:
+        case {"choices": [{"message": {**message}, **choice}, *_], **rest}:
+            text = message.get("content") or message.get("refusal") or ""
+            return Reply(str(text), cut=choice.get("finish_reason") == "length", usage=_usage(rest.get("usage")))
+    raise RequestError("HTTP 200, but the answer is not a chat completion")
+
+
+def _usage(usage: Any) -> Usage:
+    match usage:
+        case {"prompt_tokens": int(prompt), "completion_tokens": int(completion), **rest}:
+            details = rest.get("prompt_tokens_details") or {}
+            return Usage(prompt, details.get("cached_tokens") or 0, completion)
+    return Usage()
 
 
 def takes_strict(schema: Any) -> bool:

@@ -126,9 +126,7 @@ async def test_a_refused_parameter_is_left_out_and_remembered(
     assert "scripted does not take this temperature" in caplog.text
 
 
-async def test_many_questions_may_find_it_refused_at_once(
-    scripted_llm: Serving, connect: Connect, question: Ask
-) -> None:
+async def test_many_may_find_it_refused_at_once(scripted_llm: Serving, connect: Connect, question: Ask) -> None:
     scripted_llm.disturb("*=refuse-seed")
     backend = connect(scripted_llm.url, attempts=1)
     replies = await asyncio.gather(*(backend.ask(question(step)) for step in range(1, 30)))
@@ -178,7 +176,7 @@ async def test_a_cancelled_question_frees_its_place(scripted_llm: Serving, conne
     scripted_llm.disturb("1=hang")
     backend = connect(scripted_llm.url, concurrency=1)
     task = asyncio.create_task(backend.ask(question(1)))
-    while not scripted_llm.llm.in_flight:
+    while not scripted_llm.llm.in_flight:  # noqa: ASYNC110 - it belongs to the server's thread
         await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -221,7 +219,16 @@ async def test_status_lists_the_models(connect: Connect, backend_name: str) -> N
     assert [model.removesuffix(":latest") for model in status.models] == ["one", "two"]
 
 
-@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", b"nonsense\r\n\r\n"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n[]",
+        b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: application/json\r\n\r\n{"a":',
+    ],
+)
 async def test_status_of_something_else_never_raises(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, answer: bytes
 ) -> None:
