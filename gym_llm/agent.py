@@ -133,7 +133,7 @@ class Agent:
         # Whether the observation that has just come in is one to decide on.
         self._step += 1
         if reward is not None:
-            self._reward = (self._reward or 0.0) + reward
+            self._reward = (self._reward or 0.0) + float(reward)
         return (self._step - 1) % self.config.action_rate == 0
 
     def _deliberate(self, observation: Any, told: str) -> Generator[Question, Reply, Decision]:

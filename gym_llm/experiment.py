@@ -1,7 +1,7 @@
 """One configuration, played from the first episode to the last into a folder."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,11 +17,12 @@ from gym_llm.backends import Backend, create_backend
 from gym_llm.config import Config, validate
 from gym_llm.env_runner import EnvRunner
 from gym_llm.episode import Step, play
-from gym_llm.errors import EnvError, GymLLMError, OutOfTimeError
+from gym_llm.errors import GymLLMError
 from gym_llm.footage import Footage, wants_frames
 from gym_llm.llm_env import get_env
 from gym_llm.progress import Watcher, watcher
 from gym_llm.results import CONFIG_FILE, RAW_OUTPUTS, RESULTS_FILE, episode_file, results
+from gym_llm.schedule import play_all
 
 
 def run_experiment(config: Mapping[str, Any] | Config, *, backend: Backend | None = None) -> dict[str, Any]:
@@ -48,8 +49,9 @@ def run_experiment(config: Mapping[str, Any] | Config, *, backend: Backend | Non
 
 async def _run(config: Config, backend: Backend | None) -> dict[str, Any]:
     answers = backend or create_backend(config.agent.backend)
-    with watcher(config.experiment.verbose, config.experiment.num_runs) as shown:
-        experiment = _Experiment(config, answers, _make_folder(config), shown)  # type: ignore[arg-type]
+    shown = watcher(config.experiment.verbose, config.experiment.num_runs)
+    with shown:
+        experiment = _Experiment(config, answers, _make_folder(config), shown)
         try:
             await experiment.play_all()
         finally:
@@ -81,28 +83,21 @@ class _Experiment:
     failure: GymLLMError | None = None
 
     async def play_all(self) -> None:
-        left = iter(range(self.config.experiment.num_runs))
-        limit = self.config.experiment.timeout_s
+        settings = self.config.experiment
         try:
-            async with asyncio.timeout(limit), asyncio.TaskGroup() as players:
-                for _ in range(min(self.config.experiment.concurrency, self.config.experiment.num_runs)):
-                    players.create_task(self._play_each(left))
-        except TimeoutError:
-            self.failure = self.failure or OutOfTimeError(f"the experiment took longer than {limit} s")
-        except BaseExceptionGroup as group:
-            _, unexpected = group.split(GymLLMError)
-            if unexpected is not None:
-                raise unexpected from None
+            await play_all(
+                range(settings.num_runs),
+                self._play_episode,
+                self._failed,
+                concurrency=min(settings.concurrency, settings.num_runs),
+                seconds=settings.timeout_s,
+            )
+        except GymLLMError as error:
+            self.failure = self.failure or error
 
-    async def _play_each(self, left: Iterator[int]) -> None:
-        for episode in left:
-            try:
-                await self._play_episode(episode)
-            except GymLLMError as error:
-                self.failure = self.failure or error
-                self.shown.failed(episode, error)
-                if not isinstance(error, EnvError):
-                    raise
+    async def _failed(self, episode: int, error: GymLLMError) -> None:
+        self.failure = self.failure or error
+        self.shown.failed(episode, error)
 
     async def _play_episode(self, episode: int) -> None:
         settings = self.config.experiment

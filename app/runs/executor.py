@@ -1,7 +1,7 @@
 """Carries out a run: claim it, play its episodes, record every step, finish it once."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from uuid import UUID
 
@@ -24,10 +24,11 @@ from gym_llm.backends import Backend
 from gym_llm.config import AgentConfig, EnvironmentConfig, ExperimentConfig
 from gym_llm.env_runner import EnvRunner
 from gym_llm.episode import PastStep, Step, play
-from gym_llm.errors import EnvError, GymLLMError, OutOfTimeError
+from gym_llm.errors import EnvError, GymLLMError
 from gym_llm.footage import Footage, wants_frames
 from gym_llm.recording import png
 from gym_llm.results import LAST_FRAME, episode_file
+from gym_llm.schedule import play_all
 
 log = structlog.get_logger()
 
@@ -103,26 +104,23 @@ class LiveRun:
             ClaimLostError: another worker holds the run.
             DBAPIError: the database is out of reach.
         """
-        if self._run.status == "cancelling":
-            await self._finish("cancelled")
-            return
+        cancelled = self._run.status == "cancelling"
         if self._run.losses >= MAX_LOSSES:
-            await self._finish("failed", _worker_lost(self._run))
-            return
-        try:
-            await self._play_all()
-        except asyncio.CancelledError:
-            if not await self._cancel_requested():
-                await self._release()
+            self._failure = _worker_lost(self._run)
+        elif not cancelled:
+            try:
+                await self._play_all()
+            except asyncio.CancelledError:
+                cancelled = await self._cancel_requested()
+                if not cancelled:
+                    await self._release()
+                    raise
+            except (ClaimLostError, DBAPIError):
                 raise
-            await self._finish("cancelled")
-            return
-        except (ClaimLostError, DBAPIError):
-            raise
-        except Exception:
-            log.exception("run failed", run=str(self._run.id))
-            self._note(GymLLMError("internal error; the server's log has the details"))
-        await self._finish("failed" if self._failure else "succeeded", self._failure)
+            except Exception:
+                log.exception("run failed", run=str(self._run.id))
+                self._note(GymLLMError("internal error; the server's log has the details"))
+        await self._finish("cancelled" if cancelled else "failed" if self._failure else "succeeded")
 
     async def _play_all(self) -> None:
         async with self._executor.database.reading() as session:
@@ -130,30 +128,26 @@ class LiveRun:
         ended = {row.episode for row in episodes if row.done_order is not None}
         if failed := [row for row in episodes if row.error is not None]:
             self._failure = Failure.model_validate(failed[0].error)
-        left = iter([index for index in range(self._experiment.num_runs) if index not in ended])
+        if self._failure and self._failure.code != EnvError.code:
+            return  # It had stopped the run, and the worker was lost before that could be written.
         try:
-            async with asyncio.timeout(self._seconds_left()), asyncio.TaskGroup() as players:
-                for _ in range(min(self._experiment.concurrency, self._experiment.num_runs)):
-                    players.create_task(self._play_each(left))
-        except TimeoutError:
-            self._note(OutOfTimeError(f"the run took longer than {self._experiment.timeout_s} s"))
-        except BaseExceptionGroup as group:
-            _raise_unless_noted(group)
+            await play_all(
+                [index for index in range(self._experiment.num_runs) if index not in ended],
+                self._play_episode,
+                self._episode_failed,
+                concurrency=min(self._experiment.concurrency, self._experiment.num_runs),
+                seconds=self._seconds_left(),
+            )
+        except GymLLMError as error:
+            self._note(error)
 
     def _seconds_left(self) -> float | None:
         limit, started = self._experiment.timeout_s, self._run.started_at
         return limit - (now() - started).total_seconds() if limit is not None and started is not None else None
 
-    async def _play_each(self, left: Iterator[int]) -> None:
-        for episode in left:
-            try:
-                await self._play_episode(episode)
-            except GymLLMError as error:
-                self._note(error, episode)
-                await self._log.fail(episode, self._failure_of(error, episode))
-                # The next seed may fare better with the same environment, but not with the same backend.
-                if not isinstance(error, EnvError):
-                    raise
+    async def _episode_failed(self, episode: int, error: GymLLMError) -> None:
+        self._note(error, episode)
+        await self._log.fail(episode, self._failure_of(error, episode))
 
     async def _play_episode(self, episode: int) -> None:
         seed = self._experiment.seed + episode
@@ -222,10 +216,19 @@ class LiveRun:
         async with self._executor.database.writing() as session:
             await repository.release(session, self._run.id, self._token)
 
-    async def _finish(self, status: str, failure: Failure | None = None) -> None:
+    async def _finish(self, status: str) -> None:
+        # To its end, even where a cancellation comes just now.
+        writing = asyncio.create_task(self._write_end(status))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await writing
+            raise
+
+    async def _write_end(self, status: str) -> None:
         await self._log.flush()
         async with self._executor.database.writing() as session:
-            error = failure.model_dump() if failure is not None else None
+            error = self._failure.model_dump() if self._failure and status == "failed" else None
             ended = {"status": status, "error": error, "finished_at": now()}
             if not await repository.holds(session, self._run.id, self._token, **ended):
                 raise ClaimLostError
@@ -235,13 +238,3 @@ class LiveRun:
 def _worker_lost(run: Run) -> Failure:
     message = f"{run.losses} workers in a row were lost after step {run.steps} of the log"
     return Failure(code="worker_lost", message=message, episode=None)
-
-
-def _raise_unless_noted(group: BaseExceptionGroup[BaseException]) -> None:
-    _, unexpected = group.split(GymLLMError)
-    if unexpected is None:
-        return
-    for kind in (ClaimLostError, DBAPIError):
-        if found := unexpected.subgroup(kind):
-            raise found.exceptions[0]
-    raise unexpected

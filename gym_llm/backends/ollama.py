@@ -11,7 +11,8 @@ import ollama
 from httpx_aiohttp import AiohttpTransport
 
 from gym_llm.backends.base import Question, Reply, Usage
-from gym_llm.backends.llm import LLMBackend, Offers, Parameters, RequestError, http_failure, lost_connection
+from gym_llm.backends.failures import RequestError, http_failure, lost_connection
+from gym_llm.backends.llm import LLMBackend, Offers, Parameters
 
 
 class OllamaBackend(LLMBackend[ollama.AsyncClient]):
@@ -40,8 +41,9 @@ class OllamaBackend(LLMBackend[ollama.AsyncClient]):
         )
 
     def _session(self) -> aiohttp.ClientSession:
-        # One connection more than questions, for `status()` under full load.
-        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=self.concurrency + 1), trust_env=True)
+        # One connection more than questions, for `status()` under full load. Not `trust_env`: it looks for a proxy and
+        # for a password in a thread, anew for every request.
+        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=self.concurrency + 1))
 
     def _offers(self, client: ollama.AsyncClient, question: Question) -> Offers:
         return {

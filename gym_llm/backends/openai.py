@@ -12,7 +12,8 @@ import openai
 import orjson
 
 from gym_llm.backends.base import Question, Reply, Usage
-from gym_llm.backends.llm import LLMBackend, Offers, Parameters, RequestError, http_failure, lost_connection
+from gym_llm.backends.failures import RequestError, http_failure, lost_connection
+from gym_llm.backends.llm import LLMBackend, Offers, Parameters
 from gym_llm.pricing import cost_usd
 
 NO_KEY = "no-key-needed"
@@ -93,7 +94,11 @@ class OpenAIBackend(LLMBackend[openai.AsyncOpenAI]):
         )
         reply = _read(orjson.loads(answer.http_response.content))
         if client.base_url.host == OPENAI_HOST:
-            return replace(reply, cost_usd=cost_usd(self.name, question.model, reply.usage))
+            used = reply.usage
+            cost = cost_usd(
+                self.name, question.model, prompt=used.prompt, cached=used.cached, completion=used.completion
+            )
+            return replace(reply, cost_usd=cost)
         return reply
 
     async def _models(self, client: openai.AsyncOpenAI) -> Sequence[str]:
@@ -132,11 +137,12 @@ def _read(completion: Any) -> Reply:
 
 
 def _usage(usage: Any) -> Usage:
-    match usage:
-        case {"prompt_tokens": int(prompt), "completion_tokens": int(completion), **rest}:
-            details = rest.get("prompt_tokens_details") or {}
-            return Usage(prompt, details.get("cached_tokens") or 0, completion)
-    return Usage()
+    if not isinstance(usage, dict):
+        return Usage()
+    details = usage.get("prompt_tokens_details") or {}
+    return Usage(
+        usage.get("prompt_tokens") or 0, details.get("cached_tokens") or 0, usage.get("completion_tokens") or 0
+    )
 
 
 def takes_strict(schema: Any) -> bool:

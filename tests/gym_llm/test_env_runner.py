@@ -1,0 +1,116 @@
+"""Calling environments: off the event loop, and every fault of theirs named."""
+
+import asyncio
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gym_llm.env_runner import TRIAL_CALLS, EnvRunner
+from gym_llm.errors import EnvError
+from tests.fakes import CountingEnv
+
+
+class Faulty(CountingEnv):
+    """Does what `fault` says at its third step."""
+
+    def __init__(self, fault: Any = None) -> None:
+        super().__init__()
+        self.fault = fault
+        self.threads: list[str] = []
+
+    def step(self, action: int) -> Any:
+        self.threads.append(threading.current_thread().name)
+        observation, reward, terminated, truncated, info = super().step(action)
+        if self.count == 3 and self.fault == "raise":
+            raise RuntimeError("the wheel came off")
+        if self.count == 3 and self.fault == "nan":
+            observation["noise"] = np.array(np.nan, np.float32)
+        if self.count == 3 and self.fault == "outside":
+            observation["noise"] = np.array(7, np.float32)
+        if self.count == 3 and self.fault == "reward":
+            reward = float("inf")
+        return observation, reward, terminated, truncated, info
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("raise", "step 3 failed: RuntimeError: the wheel came off"),
+        ("nan", "step 3: observation.noise holds NaN"),
+        ("outside", "step 3: observation.noise is outside its space"),
+        ("reward", "step 3: the reward is inf"),
+    ],
+)
+async def test_a_fault_names_its_step(fault: str, told: str) -> None:
+    runner = await EnvRunner.make(lambda: Faulty(fault))
+    await runner.reset(0)
+    for number in (1, 2):
+        await runner.step(0, number)
+    with pytest.raises(EnvError, match=told):
+        await runner.step(0, 3)
+    await runner.close()
+
+
+async def test_an_environment_that_cannot_be_made_is_an_env_error() -> None:
+    def broken() -> CountingEnv:
+        raise ImportError("no physics today")
+
+    with pytest.raises(EnvError, match="cannot be made: ImportError: no physics today"):
+        await EnvRunner.make(broken)
+
+
+async def test_a_fast_environment_leaves_the_thread_and_a_slow_one_stays() -> None:
+    fast = await EnvRunner.make(Faulty)
+    await fast.reset(0)
+    for number in range(1, TRIAL_CALLS + 5):
+        await fast.step(0, number)
+    assert fast.env.threads[0].startswith("env")  # type: ignore[attr-defined]
+    assert fast.env.threads[-1] == "MainThread"  # type: ignore[attr-defined]
+    await fast.close()
+
+    class Slow(Faulty):
+        def step(self, action: int) -> Any:
+            time.sleep(0.005)
+            return super().step(action)
+
+    slow = await EnvRunner.make(Slow)
+    await slow.reset(0)
+    for number in range(1, TRIAL_CALLS + 5):
+        await slow.step(0, number)
+    assert all(name.startswith("env") for name in slow.env.threads)  # type: ignore[attr-defined]
+    await slow.close()
+
+
+async def test_a_hanging_environment_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gym_llm.env_runner.CLOSE_S", 0.05)
+    let_go = threading.Event()
+
+    class Hanging(CountingEnv):
+        def step(self, action: int) -> Any:
+            let_go.wait(30)
+            return super().step(action)
+
+    hanging, other = await EnvRunner.make(Hanging), await EnvRunner.make(CountingEnv)
+    await hanging.reset(0)
+    await other.reset(0)
+    stuck = asyncio.create_task(hanging.step(0, 1))
+    for number in range(1, 6):
+        await other.step(0, number)
+    assert not stuck.done()
+    stuck.cancel()
+    await hanging.close()
+    let_go.set()
+    await other.close()
+    assert other.env.closed  # type: ignore[attr-defined]
+
+
+async def test_frames_come_only_where_the_environment_renders() -> None:
+    for mode, shape in ((None, None), ("rgb_array", (8, 12, 3))):
+        runner = await EnvRunner.make(lambda mode=mode: CountingEnv(render_mode=mode))
+        await runner.reset(0)
+        taken = await runner.step(0, 1)
+        assert (taken.frame.shape if taken.frame is not None else None) == shape
+        await runner.close()
