@@ -1,5 +1,6 @@
 """The database: types that read the same from SQLite and Postgres, connections, transactions, migrations."""
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -59,7 +60,9 @@ class Database:
         self.sqlite = url.startswith("sqlite")
         if self.sqlite and (path := make_url(url).database):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-        options: dict[str, Any] = {} if self.sqlite else {"pool_pre_ping": True}
+        options: dict[str, Any] = (
+            {"connect_args": {"factory": _SQLiteConnection}} if self.sqlite else {"pool_pre_ping": True}
+        )
         self.engine = create_async_engine(
             url, json_serializer=lambda value: orjson.dumps(value).decode(), json_deserializer=_from_json, **options
         )
@@ -91,6 +94,13 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+class _SQLiteConnection(sqlite3.Connection):
+    def close(self) -> None:
+        # Where a task was cancelled, a cursor may still be open: SQLite would keep the transaction's lock as long as it.
+        self.rollback()
+        super().close()
 
 
 def _from_json(value: Any) -> Any:

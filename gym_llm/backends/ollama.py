@@ -14,6 +14,9 @@ from gym_llm.backends.base import Question, Reply, Usage
 from gym_llm.backends.failures import RequestError, http_failure, lost_connection
 from gym_llm.backends.llm import LLMBackend, Offers, Parameters
 
+MAX_REFLECTION = 600
+"""Characters; the prompt asks for one to three short sentences."""
+
 
 class OllamaBackend(LLMBackend[ollama.AsyncClient]):
     """`/api/chat` with structured output.
@@ -51,7 +54,7 @@ class OllamaBackend(LLMBackend[ollama.AsyncClient]):
             "seed": [{"seed": question.seed}],
             "limit": [] if question.max_tokens is None else [{"num_predict": question.max_tokens}],
             "context": [] if self._num_ctx is None else [{"num_ctx": self._num_ctx}],
-            "format": [{"format": question.reply_schema}, {"format": "json"}],
+            "format": [{"format": _ending(question.reply_schema)}, {"format": "json"}],
         }
 
     async def _send(self, client: ollama.AsyncClient, question: Question, parameters: Parameters) -> Reply:
@@ -81,6 +84,13 @@ class OllamaBackend(LLMBackend[ollama.AsyncClient]):
             raise lost_connection(error) from None
         except (ValueError, TypeError) as error:
             raise RequestError(f"HTTP 200, but the answer cannot be read ({type(error).__name__})") from None
+
+
+def _ending(reply_schema: dict[str, Any]) -> dict[str, Any]:
+    # Held to a grammar, a small model that falls into repeating itself never ends its string, and Ollama lets it.
+    properties = dict(reply_schema["properties"])
+    properties["reflection"] = {**properties["reflection"], "maxLength": MAX_REFLECTION}
+    return {**reply_schema, "properties": properties}
 
 
 async def _raise_on_error(response: httpx.Response) -> None:

@@ -19,6 +19,8 @@ async def test_a_reply_is_asked_for_by_its_schema(
     (sent,) = scripted_llm.llm.parameters
     options = {"temperature": 0.5, "seed": 7, "num_predict": 100, "num_ctx": 8192}
     assert sent["options"] == options
+    reflection = sent["format"]["properties"]["reflection"]
+    assert reflection.pop("maxLength") > 0  # or a model that repeats itself would never end
     assert sent["format"] == asked.reply_schema
     assert list(sent["format"]["properties"]) == ["reflection", "action"]
     assert sent["stream"] is False
