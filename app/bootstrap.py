@@ -10,7 +10,9 @@ from app.artifacts.frames import LiveFrames
 from app.artifacts.store import ArtifactStore
 from app.db import Database
 from app.engine.base import Engine
+from app.engine.lease import Lease
 from app.engine.local import LocalEngine
+from app.engine.procrastinate import QUEUE, ProcrastinateEngine
 from app.environments.catalog import Catalog
 from app.runs import repository
 from app.runs.executor import Executor
@@ -19,6 +21,7 @@ from app.runs.service import Limits, RunService
 from app.runs.stream import RunStream
 from app.runs.writer import StepWriter
 from app.settings import Settings
+from app.wakeups import WakeUps
 from gym_llm.backends import Backend, BaselineBackend, OllamaBackend, OpenAIBackend
 
 
@@ -35,12 +38,15 @@ class Service:
     files: RunFiles
     writer: StepWriter
     engine: Engine
+    wake_ups: WakeUps | None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Migrate, take up what was left unfinished, and at the end let go of everything in order."""
         await self.database.migrate()
         self.writer.start()
+        if self.wake_ups is not None:
+            self.wake_ups.start()
         await self.engine.start()
         try:
             yield
@@ -48,13 +54,28 @@ class Service:
             self.stream.close()
             await self.engine.drain()
             await self.writer.stop()
+            if self.wake_ups is not None:
+                await self.wake_ups.stop()
             for backend in self.backends.values():
                 await backend.aclose()
             await self.database.close()
 
 
-def build(settings: Settings, backends: dict[str, Backend] | None = None) -> Service:
-    """The service with these settings; tests may bring backends of their own."""
+def build(
+    settings: Settings,
+    backends: dict[str, Backend] | None = None,
+    *,
+    worker: bool = False,
+    queues: Sequence[str] = (QUEUE,),
+) -> Service:
+    """The service with these settings; tests may bring backends of their own.
+
+    Args:
+        settings: of the operator.
+        backends: by name; None = those that the settings give.
+        worker: whether this process is there to carry out runs (with Postgres; with SQLite every process does).
+        queues: that a worker takes runs from.
+    """
     limits: dict[str, Any] = {
         "concurrency": settings.llm_concurrency,
         "timeout": settings.llm_timeout_s,
@@ -86,7 +107,19 @@ def build(settings: Settings, backends: dict[str, Backend] | None = None) -> Ser
         async with database.reading() as session:
             return await repository.unfinished_runs(session)
 
-    engine = LocalEngine(executor.execute, unfinished, settings.max_running_runs)
+    engine: Engine
+    wake_ups = None
+    if database.sqlite:
+        engine = LocalEngine(executor.execute, unfinished, settings.max_running_runs)
+    else:
+        engine = ProcrastinateEngine(
+            settings.database_url,
+            executor.execute,
+            slots=settings.max_running_runs if worker or settings.embedded_worker else 0,
+            lease=Lease(settings.heartbeat_s, settings.lost_after_s),
+            queues=queues,
+        )
+        wake_ups = WakeUps(settings.database_url, stream.wake, stream.wake_all)
     runs = RunService(
         database=database,
         engine=engine,
@@ -105,4 +138,5 @@ def build(settings: Settings, backends: dict[str, Backend] | None = None) -> Ser
         files=RunFiles(runs, store, frames),
         writer=writer,
         engine=engine,
+        wake_ups=wake_ups,
     )

@@ -7,16 +7,20 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import orjson
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import JSON, Connection, DateTime, MetaData, event
+from sqlalchemy import JSON, Connection, DateTime, MetaData, event, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
+
+RUNS_CHANNEL = "gym_llm_runs"
+"""Postgres tells on it the id of each run that has changed."""
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -33,6 +37,14 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+
+POSTGRES: dict[str, Any] = {
+    "pool_pre_ping": True,
+    "pool_size": 10,
+    # A process that was stopped inside a transaction must not hold up those that take over from it.
+    "connect_args": {"options": "-c idle_in_transaction_session_timeout=15000"},
+}
 
 
 class Base(DeclarativeBase):
@@ -60,9 +72,7 @@ class Database:
         self.sqlite = url.startswith("sqlite")
         if self.sqlite and (path := make_url(url).database):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-        options: dict[str, Any] = (
-            {"connect_args": {"factory": _SQLiteConnection}} if self.sqlite else {"pool_pre_ping": True}
-        )
+        options = {"connect_args": {"factory": _SQLiteConnection}} if self.sqlite else POSTGRES
         self.engine = create_async_engine(
             url, json_serializer=lambda value: orjson.dumps(value).decode(), json_deserializer=_from_json, **options
         )
@@ -98,7 +108,7 @@ class Database:
 
 class _SQLiteConnection(sqlite3.Connection):
     def close(self) -> None:
-        # Where a task was cancelled, a cursor may still be open: SQLite would keep the transaction's lock as long as it.
+        # Where a task was cancelled, a cursor may still be open, and SQLite's lock with it.
         self.rollback()
         super().close()
 
@@ -106,6 +116,12 @@ class _SQLiteConnection(sqlite3.Connection):
 def _from_json(value: Any) -> Any:
     # SQLite keeps a JSON number as a number, not as its text.
     return orjson.loads(value) if isinstance(value, str | bytes) else value
+
+
+async def announce(session: AsyncSession, run_id: UUID) -> None:
+    """Tell every process, once this transaction is committed, that a run has changed."""
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(select(func.pg_notify(RUNS_CHANNEL, str(run_id))))
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

@@ -16,7 +16,10 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path("data"), description="Database (where SQLite is used), GIFs and videos.")
     database_url: str = Field("", description="SQLAlchemy URL; empty = SQLite in `data_dir`.")
-    max_running_runs: int = Field(64, ge=1, description="Runs played at the same time; the rest wait as `queued`.")
+    max_running_runs: int = Field(64, ge=1, description="Runs played at the same time by one process; the rest wait.")
+    embedded_worker: bool = Field(False, description="With Postgres: let the API process carry out runs too.")
+    heartbeat_s: float = Field(5, gt=0, description="With Postgres: between two signs of life of a worker.")
+    lost_after_s: float = Field(20, gt=0, description="With Postgres: silence after which a worker counts as lost.")
     max_episodes: int = Field(1_000, ge=1, description="Largest `num_runs` that a request may ask for.")
     max_concurrency: int = Field(256, ge=1, description="Largest `concurrency` that a request may ask for.")
     max_episode_steps: int = Field(100_000, ge=1, description="An episode is truncated here at the latest.")
@@ -40,4 +43,6 @@ class Settings(BaseSettings):
         self.database_url = _DRIVERS.get(scheme, scheme) + separator + rest
         if not self.database_url.startswith(("sqlite+aiosqlite://", "postgresql+psycopg://")):
             raise ValueError("database_url must start with sqlite:// or postgresql://")
+        if self.heartbeat_s * 2 > self.lost_after_s:
+            raise ValueError("lost_after_s must be at least twice heartbeat_s")
         return self

@@ -19,6 +19,7 @@ def run(connection: Connection) -> None:
         target_metadata=Base.metadata,
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,
+        include_name=lambda name, kind, _: not (kind == "table" and str(name).startswith("procrastinate_")),
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import and_, case, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import now
+from app.db import announce, now
 from app.runs.models import ACTIVE, TERMINAL, Episode, Run, Step
 
 
@@ -68,7 +68,10 @@ async def claim(session: AsyncSession, run_id: UUID, token: UUID) -> Run | None:
         )
         .returning(Run.id)
     )
-    return await get_run(session, run_id) if claimed.scalar() is not None else None
+    if claimed.scalar() is None:
+        return None
+    await announce(session, run_id)
+    return await get_run(session, run_id)
 
 
 async def release(session: AsyncSession, run_id: UUID, token: UUID) -> None:
@@ -84,7 +87,11 @@ async def holds(session: AsyncSession, run_id: UUID, token: UUID, **values: Any)
         .values(worker_token=token, **values)
         .returning(Run.id)
     )
-    return held.scalar() is not None
+    if held.scalar() is None:
+        return False
+    if values:
+        await announce(session, run_id)
+    return True
 
 
 async def request_cancel(session: AsyncSession, run_id: UUID) -> None:
@@ -97,6 +104,7 @@ async def request_cancel(session: AsyncSession, run_id: UUID) -> None:
             finished_at=case((Run.status == "queued", now()), else_=None),
         )
     )
+    await announce(session, run_id)
 
 
 async def delete_finished(session: AsyncSession, run_id: UUID) -> bool:

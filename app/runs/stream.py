@@ -61,11 +61,15 @@ class RunStream:
             log.changed.set()
             log.changed = asyncio.Event()
 
+    def wake_all(self) -> None:
+        """Have every watcher look again, as wake-ups may have been missed."""
+        for run_id in list(self._logs):
+            self.wake(run_id)
+
     def close(self) -> None:
         """End every stream, as the server is about to stop; watchers come back with their `Last-Event-ID`."""
         self._closed = True
-        for run_id in list(self._logs):
-            self.wake(run_id)
+        self.wake_all()
 
     async def open(self, run_id: UUID, after: int) -> AsyncIterator[bytes]:
         """Encoded events of a run from beyond step `after` of its log to its end.
