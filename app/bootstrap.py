@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from app.artifacts.frames import LiveFrames
-from app.artifacts.store import ArtifactStore
+from app.artifacts.base import ArtifactStore
+from app.artifacts.frames import FrameFeed, LiveFrames
+from app.artifacts.local import LocalStore
+from app.artifacts.staging import Staging
 from app.db import Database
 from app.engine.base import Engine
 from app.engine.lease import Lease
 from app.engine.local import LocalEngine
 from app.engine.procrastinate import QUEUE, ProcrastinateEngine
 from app.environments.catalog import Catalog
+from app.keys.authenticator import KeyAuthenticator
+from app.keys.service import KeyService
 from app.runs import repository
 from app.runs.executor import Executor
 from app.runs.files import RunFiles
@@ -31,11 +35,14 @@ class Service:
 
     settings: Settings
     database: Database
+    keys: KeyService
+    authenticator: KeyAuthenticator
     catalog: Catalog
     backends: dict[str, Backend]
     stream: RunStream
     runs: RunService
     files: RunFiles
+    staging: Staging
     writer: StepWriter
     engine: Engine
     wake_ups: WakeUps | None
@@ -44,6 +51,9 @@ class Service:
     async def running(self) -> AsyncIterator[None]:
         """Migrate, take up what was left unfinished, and at the end let go of everything in order."""
         await self.database.migrate()
+        if self.settings.admin_key is not None:
+            await self.keys.keep_admin_key(self.settings.admin_key.get_secret_value())
+        await self.staging.sweep(self._over)
         self.writer.start()
         if self.wake_ups is not None:
             self.wake_ups.start()
@@ -59,6 +69,10 @@ class Service:
             for backend in self.backends.values():
                 await backend.aclose()
             await self.database.close()
+
+    async def _over(self, run_ids: Sequence[UUID]) -> Sequence[UUID]:
+        async with self.database.reading() as session:
+            return await repository.over_runs(session, run_ids)
 
 
 def build(
@@ -88,15 +102,18 @@ def build(
     }
     database = Database(settings.database_url)
     catalog = Catalog()
-    store = ArtifactStore(settings.data_dir / "runs")
+    store = _store(settings)
+    # In the folder of the local store, so that publishing is renaming there.
+    staging = Staging(settings.data_dir / "runs" / ".staging", store)
     frames = LiveFrames()
     stream = RunStream(database, ping_s=settings.ping_s, max_watchers=settings.max_watchers)
     writer = StepWriter(database, stream.wake, settings.commit_within_ms / 1000)
     executor = Executor(
         database=database,
         writer=writer,
-        store=store,
+        staging=staging,
         frames=frames,
+        feed=None if database.sqlite else FrameFeed(),
         backends=backends,
         make_env=catalog.make,
         wake=stream.wake,
@@ -126,17 +143,33 @@ def build(
         store=store,
         stream=stream,
         check_environment=catalog.check,
-        limits=Limits(settings.max_episodes, settings.max_concurrency, settings.max_episode_steps),
+        limits=Limits(
+            episodes=settings.max_episodes,
+            concurrency=settings.max_concurrency,
+            steps=settings.max_episode_steps,
+            active_runs=settings.max_active_runs_per_owner,
+        ),
     )
     return Service(
         settings=settings,
         database=database,
+        keys=KeyService(database),
+        authenticator=KeyAuthenticator(database),
         catalog=catalog,
         backends=backends,
         stream=stream,
         runs=runs,
-        files=RunFiles(runs, store, frames),
+        files=RunFiles(runs, store, frames, staging),
+        staging=staging,
         writer=writer,
         engine=engine,
         wake_ups=wake_ups,
     )
+
+
+def _store(settings: Settings) -> ArtifactStore:
+    if not settings.artifacts_url:
+        return LocalStore(settings.data_dir / "runs")
+    from app.artifacts.s3 import S3Store  # Of an extra, which need not be installed.
+
+    return S3Store(settings.artifacts_url)

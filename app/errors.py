@@ -1,5 +1,6 @@
 """Failures of the service: each carries its HTTP status and a stable type; one handler renders them all."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 PROBLEM = "urn:gym-llm:problem:"
@@ -11,6 +12,7 @@ class ProblemError(Exception):
     status: ClassVar[int] = 500
     slug: ClassVar[str] = "internal"
     title: ClassVar[str] = "Internal error"
+    headers: ClassVar[Mapping[str, str] | None] = None
 
     def __init__(self, detail: str, **extra: Any) -> None:
         super().__init__(detail)
@@ -37,6 +39,15 @@ class MalformedBodyError(ProblemError):
     status, slug, title = 400, "malformed-body", "The body can't be read"
 
 
+class UnauthorizedError(ProblemError):
+    status, slug, title = 401, "unauthorized", "A valid API key is needed"
+    headers = {"WWW-Authenticate": "Bearer"}  # noqa: RUF012 - a ClassVar of its parent
+
+
+class ForbiddenError(ProblemError):
+    status, slug, title = 403, "forbidden", "Not allowed"
+
+
 class NotFoundError(ProblemError):
     status, slug, title = 404, "not-found", "Not found"
 
@@ -59,6 +70,10 @@ class InvalidRequestError(ProblemError):
 
 class IdempotencyMismatchError(ProblemError):
     status, slug, title = 422, "idempotency-mismatch", "Idempotency key used before with another body"
+
+
+class TooManyRunsError(ProblemError):
+    status, slug, title = 429, "too-many-runs", "Too many runs are active"
 
 
 class TooManyWatchersError(ProblemError):

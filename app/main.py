@@ -2,14 +2,18 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
 from app import health, problems
 from app.backends import routes as backend_routes
 from app.bootstrap import Service, build
+from app.deps import SAFE_METHODS, current_caller
 from app.environments import routes as environment_routes
+from app.errors import ForbiddenError, UnauthorizedError
+from app.keys import routes as key_routes
 from app.runs import file_routes, routes
 from app.settings import Settings
 from app.telemetry import set_up_logging
@@ -20,6 +24,10 @@ actions; every step's reflection and action is stored, streamed live and replaya
 
 Start with `POST /runs`, follow `GET /runs/{id}/events`, then look at the GIF and the metrics. Errors are RFC 9457
 problem details with a stable `type`.
+
+Where the operator has made API keys, send one along: `Authorization: Bearer glm_...`. A key sees the runs of its owner;
+one with the role `viewer` only looks, one with the role `admin` sees and does everything. Browsers can't send a key
+with images, downloads and event streams: there, `POST /auth/session` sets a cookie that is good for reading.
 """
 
 
@@ -37,15 +45,34 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
 
     # The pages of the API reference come from an installed package: a browser without internet can read them too.
     app: FastAPI = FastAPIOffline(title="gym-llm", version="0.1.0", description=DESCRIPTION, lifespan=lifespan)
-    for part in ("settings", "database", "catalog", "backends", "stream", "runs", "files"):
+    for part in ("settings", "database", "authenticator", "catalog", "backends", "stream", "runs", "files"):
         setattr(app.state, part, getattr(service, part))
     problems.install(app)
+    refusals = problems.documented(UnauthorizedError, ForbiddenError)
     for router in (
         routes.router,
         file_routes.router,
         environment_routes.router,
         backend_routes.router,
-        health.router,
     ):
+        app.include_router(router, dependencies=[Depends(current_caller)], responses=refusals)
+    # These see to themselves who may use them: whoever signs in, and everybody.
+    for router in (key_routes.router, health.router):
         app.include_router(router)
+    _document_what_cookies_are_for(app)
     return app
+
+
+def _document_what_cookies_are_for(app: FastAPI) -> None:
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        # FastAPI can't see that `current_caller`, which alone ends in 403, takes cookies for some methods only.
+        document = generate()
+        for operations in document["paths"].values():
+            for method, operation in operations.items():
+                if method.upper() not in SAFE_METHODS and str(ForbiddenError.status) in operation["responses"]:
+                    operation["security"] = [need for need in operation["security"] if "key" in need]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -79,7 +79,7 @@ def invalid_request(errors: Sequence[Any]) -> InvalidRequestError:
 
 def render(problem: ProblemError) -> JSONResponse:
     """A problem as a response."""
-    return JSONResponse(problem.body(), problem.status, media_type=MEDIA_TYPE)
+    return JSONResponse(problem.body(), problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:

@@ -1,21 +1,35 @@
 """Everything an operator can set, by environment variable or `.env`."""
 
+import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+_ADMIN_KEY = re.compile(r"glm_[!-~]{32,}")
+_S3_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]+[a-z0-9](/[\w!.*'()-]+)*/?")
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
 
 class Settings(BaseSettings):
     """Read from `GYM_LLM_*`. Keys and addresses of backends are read by their own clients, under their own names."""
 
-    model_config = SettingsConfigDict(env_prefix="GYM_LLM_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="GYM_LLM_", env_file=".env", extra="ignore", hide_input_in_errors=True)
 
     data_dir: Path = Field(Path("data"), description="Database (where SQLite is used), GIFs and videos.")
+    artifacts_url: str = Field(
+        "",
+        description="Where GIFs and videos are kept: `s3://bucket/prefix` (with the extra `s3`; credentials, region, "
+        "endpoint from the `AWS_*` variables); empty = in `data_dir`, which all processes must share then.",
+    )
     database_url: str = Field("", description="SQLAlchemy URL; empty = SQLite in `data_dir`.")
+    admin_key: SecretStr | None = Field(
+        None,
+        description="An API key with the role admin, made known at start; as from `echo glm_$(openssl rand -hex 32)`.",
+    )
+    max_active_runs_per_owner: int = Field(1_000, ge=1, description="Queued and running runs of one owner.")
     max_running_runs: int = Field(64, ge=1, description="Runs played at the same time by one process; the rest wait.")
     embedded_worker: bool = Field(False, description="With Postgres: let the API process carry out runs too.")
     heartbeat_s: float = Field(5, gt=0, description="With Postgres: between two signs of life of a worker.")
@@ -34,6 +48,24 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     ping_s: float = Field(15, gt=0, description="Silence after which an event stream sends a ping.")
     shutdown_s: int = Field(10, ge=1, description="Time that requests have to end when the server stops.")
+
+    @field_validator("admin_key")
+    @classmethod
+    def _hard_to_guess(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is None or not key.get_secret_value():
+            return None
+        if not _ADMIN_KEY.fullmatch(key.get_secret_value()):
+            raise ValueError("must be glm_ and at least 32 more characters, such as: echo glm_$(openssl rand -hex 32)")
+        return key
+
+    @field_validator("artifacts_url")
+    @classmethod
+    def _reachable_store(cls, url: str) -> str:
+        if url and not _S3_URL.fullmatch(url):
+            raise ValueError("must be s3://bucket or s3://bucket/prefix, or empty for a folder in data_dir")
+        if url and find_spec("obstore") is None:
+            raise ValueError("S3 needs the extra s3: pip install 'gym-llm[s3]'")
+        return url
 
     @model_validator(mode="after")
     def _full_database_url(self) -> Self:

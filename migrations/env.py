@@ -6,7 +6,8 @@ from alembic import context
 from sqlalchemy import Connection, text
 
 from app.db import Base, Database
-from app.runs import models  # noqa: F401 - fills the metadata
+from app.keys import models as keys  # noqa: F401 - fills the metadata
+from app.runs import models as runs  # noqa: F401 - fills the metadata
 from app.settings import Settings
 
 

@@ -47,7 +47,7 @@ async def get_preview(id: str, environments: Environments, request: Request) -> 
     """A picture of the environment right after its reset."""
     picture = await environments.preview(id)
     etag = f'"{hashlib.sha256(picture).hexdigest()[:16]}"'
-    headers = {"ETag": etag, "Cache-Control": "public, max-age=3600"}
+    headers = {"ETag": etag, "Cache-Control": "private, max-age=3600"}
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     return Response(picture, media_type="image/png", headers=headers)

@@ -10,8 +10,9 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
-from app.artifacts.frames import LiveFrames
-from app.artifacts.store import ArtifactStore
+from app.artifacts.camera import Camera, pictures
+from app.artifacts.frames import FrameFeed, LiveFrames
+from app.artifacts.staging import Stage, Staging
 from app.db import Database, now
 from app.errors import ClaimLostError
 from app.runs import repository
@@ -25,9 +26,7 @@ from gym_llm.config import AgentConfig, EnvironmentConfig, ExperimentConfig
 from gym_llm.env_runner import EnvRunner
 from gym_llm.episode import PastStep, Step, play
 from gym_llm.errors import EnvError, GymLLMError
-from gym_llm.footage import Footage, wants_frames
-from gym_llm.recording import png
-from gym_llm.results import LAST_FRAME, episode_file
+from gym_llm.footage import wants_frames
 from gym_llm.schedule import play_all
 
 log = structlog.get_logger()
@@ -46,8 +45,9 @@ class Executor:
         *,
         database: Database,
         writer: StepWriter,
-        store: ArtifactStore,
+        staging: Staging,
         frames: LiveFrames,
+        feed: FrameFeed | None,
         backends: Mapping[str, Backend],
         make_env: MakeEnv,
         wake: Callable[[UUID], None],
@@ -55,8 +55,9 @@ class Executor:
     ) -> None:
         self.database = database
         self.writer = writer
-        self.store = store
+        self.staging = staging
         self.frames = frames
+        self.feed = feed
         self.backends = backends
         self.make_env = make_env
         self.wake = wake
@@ -74,22 +75,24 @@ class Executor:
         if run is None:
             return
         self.wake(run_id)
-        live = LiveRun(self, run, token)
+        stage = self.staging.stage(run_id, token)
         try:
-            await live.carry_out()
+            await LiveRun(self, run, token, stage).carry_out()
         except ClaimLostError:
             log.warning("run taken over by another worker", run=str(run_id))
         finally:
             self.wake(run_id)
+            await stage.close()
 
 
 class LiveRun:
     """One run while this worker holds it."""
 
-    def __init__(self, executor: Executor, run: Run, token: UUID) -> None:
+    def __init__(self, executor: Executor, run: Run, token: UUID, stage: Stage) -> None:
         self._executor = executor
         self._run = run
         self._token = token
+        self._stage = stage
         self._environment = EnvironmentConfig.model_validate(run.environment)
         self._agent = AgentConfig.model_validate(run.agent)
         self._experiment = ExperimentConfig.model_validate(run.experiment)
@@ -130,6 +133,7 @@ class LiveRun:
             self._failure = Failure.model_validate(failed[0].error)
         if self._failure and self._failure.code != EnvError.code:
             return  # It had stopped the run, and the worker was lost before that could be written.
+        await self._stage.open()
         try:
             await play_all(
                 [index for index in range(self._experiment.num_runs) if index not in ended],
@@ -147,6 +151,7 @@ class LiveRun:
 
     async def _episode_failed(self, episode: int, error: GymLLMError) -> None:
         self._note(error, episode)
+        await self._publish(episode)
         await self._log.fail(episode, self._failure_of(error, episode))
 
     async def _play_episode(self, episode: int) -> None:
@@ -159,30 +164,43 @@ class LiveRun:
                 await self._forget(episode)
                 past = []
             agent = Agent(self._agent, **env.definition, backend=self._executor.backends[self._agent.backend])
-            folder = self._executor.store.folder(self._run.id)
-            with Footage(self._experiment, agent.action_schema, folder, episode, seed) as footage:
+            camera = Camera(
+                self._stage,
+                self._executor.frames,
+                self._executor.feed,
+                experiment=self._experiment,
+                action_schema=agent.action_schema,
+                episode=episode,
+                seed=seed,
+            )
+            async with camera:
                 limit = min(
                     self._experiment.max_steps or self._executor.max_episode_steps, self._executor.max_episode_steps
                 )
                 steps = play(env, agent, seed=seed, episode=episode, max_steps=limit, past=past)
                 async with aclosing(steps):
                     async for step in steps:
-                        await self._record(step, footage, seed)
+                        await self._record(step, camera)
         finally:
-            self._executor.frames.drop(self._run.id, episode)
             await env.close()
 
-    async def _record(self, step: Step, footage: Footage, seed: int) -> None:
-        picture = await asyncio.to_thread(footage.add, step) if step.frame is not None else None
-        if picture is not None:
-            self._executor.frames.put(self._run.id, step.episode, picture)
-            if step.last:  # Whoever is told that the episode has ended will find its files.
-                await asyncio.to_thread(footage.close)
-                name = episode_file(step.episode, seed, LAST_FRAME)
-                path = self._executor.store.folder(self._run.id) / name
-                await asyncio.to_thread(lambda: path.write_bytes(png(picture)))
+    async def _record(self, step: Step, camera: Camera) -> None:
+        await camera.film(step)
+        if step.last:  # Whoever is told that the episode has ended will find its files.
+            await self._publish(step.episode)
         if not step.replayed:
             await self._log.append(step)
+
+    async def _publish(self, episode: int) -> None:
+        await self._log.flush()  # A worker that lost its claim learns it here: its files must not replace better ones.
+        await self._stage.publish(pictures(episode, self._experiment.seed + episode))
+
+    async def _publish_rest(self) -> None:
+        if self._stage.finished():
+            async with self._executor.database.writing() as session:
+                if not await repository.holds(session, self._run.id, self._token):
+                    raise ClaimLostError
+            await self._stage.publish_rest()
 
     async def _begin(self, episode: int, seed: int) -> list[PastStep]:
         async with self._executor.database.writing() as session:
@@ -204,7 +222,7 @@ class LiveRun:
 
     @staticmethod
     def _failure_of(error: GymLLMError, episode: int | None) -> Failure:
-        return Failure.model_validate({"code": error.code, "message": f"{error:.2000}", "episode": episode})
+        return Failure.model_validate({"code": error.code, "message": f"{error!s:.2000}", "episode": episode})
 
     async def _cancel_requested(self) -> bool:
         async with self._executor.database.reading() as session:
@@ -227,6 +245,7 @@ class LiveRun:
 
     async def _write_end(self, status: str) -> None:
         await self._log.flush()
+        await self._publish_rest()
         async with self._executor.database.writing() as session:
             error = self._failure.model_dump() if self._failure and status == "failed" else None
             ended = {"status": status, "error": error, "finished_at": now()}

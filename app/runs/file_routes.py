@@ -1,16 +1,15 @@
 """HTTP of what a run leaves behind: GIFs, videos, frames, raw outputs, metrics, archive."""
 
-from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import FileResponse
-from starlette.background import BackgroundTask
+from fastapi.responses import StreamingResponse
 
 from app.artifacts.metrics import Metrics
-from app.deps import Owner
-from app.errors import InvalidRequestError, NotFoundError
+from app.artifacts.responses import Download, file_response
+from app.deps import CurrentCaller
+from app.errors import InvalidRequestError, NotFoundError, UnavailableError
 from app.problems import documented
 from app.runs.files import RunFiles
 from app.runs.routes import EpisodeIndex, Runs
@@ -24,7 +23,11 @@ def run_files(request: Request) -> RunFiles:
 
 Files = Annotated[RunFiles, Depends(run_files)]
 
-router = APIRouter(prefix="/runs/{run_id}", tags=["results"], responses=documented(NotFoundError, InvalidRequestError))
+router = APIRouter(
+    prefix="/runs/{run_id}",
+    tags=["results"],
+    responses=documented(NotFoundError, InvalidRequestError, UnavailableError),
+)
 
 
 def _binary(media_type: str, what: str) -> dict[int | str, dict[str, Any]]:
@@ -32,39 +35,35 @@ def _binary(media_type: str, what: str) -> dict[int | str, dict[str, Any]]:
     return {
         200: {"content": content, "description": what},
         206: {"content": content, "description": "The range that was asked for"},
+        416: {"description": "The range lies beyond the file"},
         304: {"description": "Not changed since the ETag in `If-None-Match`"},
     }
-
-
-def _file(request: Request, path: Path, media_type: str) -> Response:
-    stat = path.stat()
-    etag = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    if etag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return FileResponse(path, media_type=media_type, headers=headers, stat_result=stat)
 
 
 @router.get(
     "/episodes/{episode}/gif",
     summary="The episode as a GIF",
-    response_class=FileResponse,
+    response_class=StreamingResponse,
     responses=_binary("image/gif", "The GIF: one frame a step, captioned if that was asked for"),
 )
-async def get_gif(run_id: UUID, episode: EpisodeIndex, files: Files, owner: Owner, request: Request) -> Response:
+async def get_gif(
+    run_id: UUID, episode: EpisodeIndex, files: Files, caller: CurrentCaller, request: Request
+) -> Response:
     """Of a run with `save_gif`, once the episode is over."""
-    return _file(request, await files.episode_file(owner, run_id, episode, GIF), "image/gif")
+    return file_response(request.headers, await files.episode_file(caller, run_id, episode, GIF), "image/gif")
 
 
 @router.get(
     "/episodes/{episode}/video",
     summary="The episode as an MP4",
-    response_class=FileResponse,
+    response_class=StreamingResponse,
     responses=_binary("video/mp4", "The video"),
 )
-async def get_video(run_id: UUID, episode: EpisodeIndex, files: Files, owner: Owner, request: Request) -> Response:
+async def get_video(
+    run_id: UUID, episode: EpisodeIndex, files: Files, caller: CurrentCaller, request: Request
+) -> Response:
     """Of a run with `save_video`, once the episode is over."""
-    return _file(request, await files.episode_file(owner, run_id, episode, VIDEO), "video/mp4")
+    return file_response(request.headers, await files.episode_file(caller, run_id, episode, VIDEO), "video/mp4")
 
 
 @router.get(
@@ -73,9 +72,9 @@ async def get_video(run_id: UUID, episode: EpisodeIndex, files: Files, owner: Ow
     response_class=Response,
     responses={200: {"content": {"image/png": {}}, "description": "A PNG"}},
 )
-async def get_frame(run_id: UUID, episode: EpisodeIndex, files: Files, owner: Owner) -> Response:
+async def get_frame(run_id: UUID, episode: EpisodeIndex, files: Files, caller: CurrentCaller) -> Response:
     """Of a run with `save_gif` or `save_video`, while it plays and afterwards."""
-    picture = await files.frame(owner, run_id, episode)
+    picture = await files.frame(caller, run_id, episode)
     return Response(picture, media_type="image/png", headers={"Cache-Control": "no-store"})
 
 
@@ -90,26 +89,25 @@ async def get_frame(run_id: UUID, episode: EpisodeIndex, files: Files, owner: Ow
         }
     },
 )
-async def get_raw_outputs(run_id: UUID, episode: EpisodeIndex, runs: Runs, owner: Owner) -> dict[str, dict[str, Any]]:
+async def get_raw_outputs(
+    run_id: UUID, episode: EpisodeIndex, runs: Runs, caller: CurrentCaller
+) -> dict[str, dict[str, Any]]:
     """By step number, as in the raw-outputs files of an experiment's folder."""
-    return await runs.raw_outputs(owner, run_id, episode)
+    return await runs.raw_outputs(caller, run_id, episode)
 
 
 @router.get("/metrics", summary="The figures of a run")
-async def get_metrics(run_id: UUID, runs: Runs, owner: Owner) -> Metrics:
+async def get_metrics(run_id: UUID, runs: Runs, caller: CurrentCaller) -> Metrics:
     """So far while it runs, final afterwards. Failed episodes are counted and left out of the averages."""
-    return await runs.metrics(owner, run_id)
+    return await runs.metrics(caller, run_id)
 
 
 @router.get(
     "/archive",
     summary="Everything in one zip",
-    response_class=FileResponse,
+    response_class=StreamingResponse,
     responses={200: {"content": {"application/zip": {}}, "description": "The folder that an experiment writes"}},
 )
-async def get_archive(run_id: UUID, files: Files, owner: Owner) -> FileResponse:
+async def get_archive(run_id: UUID, files: Files, caller: CurrentCaller) -> StreamingResponse:
     """config.yaml, results.json, and the GIF, video and raw outputs of each episode."""
-    path = await files.archive(owner, run_id)
-    return FileResponse(
-        path, media_type="application/zip", filename=f"run_{run_id}.zip", background=BackgroundTask(path.unlink)
-    )
+    return Download(await files.archive(caller, run_id), filename=f"run_{run_id}.zip", media_type="application/zip")

@@ -1,80 +1,110 @@
 """The files of runs: pictures, videos, archives."""
 
 import asyncio
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import IO
 from uuid import UUID
 
 import orjson
 import yaml
 
+from app.access import Caller
 from app.artifacts.archive import write_archive
+from app.artifacts.base import ArtifactStore, StoredFile
 from app.artifacts.frames import LiveFrames
-from app.artifacts.store import ArtifactStore
+from app.artifacts.staging import Staging
 from app.errors import NotFoundError
-from app.runs.models import Episode
+from app.runs.schemas import EpisodeView, RunView
 from app.runs.service import RunService
 from gym_llm.recording import png
 from gym_llm.results import CONFIG_FILE, GIF, LAST_FRAME, RAW_OUTPUTS, RESULTS_FILE, VIDEO, episode_file
 
 
 class RunFiles:
-    """Finds or makes the files of runs."""
+    """Finds or makes the files of runs, whichever process and machine has played them."""
 
-    def __init__(self, runs: RunService, store: ArtifactStore, frames: LiveFrames) -> None:
+    def __init__(self, runs: RunService, store: ArtifactStore, frames: LiveFrames, staging: Staging) -> None:
         self._runs = runs
         self._store = store
         self._frames = frames
+        self._staging = staging
 
-    async def episode_file(self, owner: str, run_id: UUID, episode: int, suffix: str) -> Path:
+    async def episode_file(self, caller: Caller, run_id: UUID, episode: int, suffix: str) -> StoredFile:
         """A finished file of an episode.
 
         Raises:
-            NotFoundError: it was not asked for, or is not finished yet.
+            NotFoundError: it was not asked for, is not finished yet, or was lost.
+            UnavailableError: the store does not answer.
         """
-        row = await self._runs.episode(owner, run_id, episode)
-        path = self._find(run_id, row, suffix)
-        if path is None:
-            playing = row.status == "running"
-            raise NotFoundError(
-                "The episode is still being played." if playing else "The run was not asked to keep this file."
-            )
-        return path
+        row = await self._runs.episode(caller, run_id, episode)
+        if row.status == "running":
+            raise NotFoundError("The episode is still being played.")
+        if found := await self._store.find(run_id, episode_file(episode, row.seed, suffix)):
+            return found
+        experiment = (await self._runs.get(caller, run_id)).experiment
+        if not {GIF: experiment.save_gif, VIDEO: experiment.save_video}[suffix]:
+            raise NotFoundError("The run was not asked to keep this file.")
+        raise NotFoundError(
+            "There is no such file: the episode had no frames, or the file could not be stored. Its steps are complete."
+        )
 
-    async def frame(self, owner: str, run_id: UUID, episode: int) -> bytes:
+    async def frame(self, caller: Caller, run_id: UUID, episode: int) -> bytes:
         """The newest frame of an episode, as PNG.
 
         Raises:
             NotFoundError: there is none.
+            UnavailableError: the store does not answer.
         """
-        row = await self._runs.episode(owner, run_id, episode)
+        row = await self._runs.episode(caller, run_id, episode)
         if (live := self._frames.get(run_id, episode)) is not None:
             return await asyncio.to_thread(png, live)
-        if path := self._find(run_id, row, LAST_FRAME):
-            return await asyncio.to_thread(path.read_bytes)
+        while found := await self._store.find(run_id, episode_file(episode, row.seed, LAST_FRAME)):
+            with suppress(FileNotFoundError):  # A newer one has taken its place.
+                return await found.read(0, found.size)
         raise NotFoundError("There is no frame: the run records neither GIF nor video, or has none yet.")
 
-    async def archive(self, owner: str, run_id: UUID) -> Path:
-        """The run as a zip; deleting it is the caller's."""
-        run = await self._runs.get(owner, run_id)
+    async def archive(self, caller: Caller, run_id: UUID) -> IO[bytes]:
+        """The run as a zip, in a file without a name; closing it is the caller's.
+
+        Raises:
+            NotFoundError: there is no such run, or it was deleted meanwhile.
+            UnavailableError: the store does not answer.
+        """
+        run = await self._runs.get(caller, run_id)
+        file = await asyncio.to_thread(self._staging.nameless)
+        try:
+            await write_archive(file, self._entries(caller, run))
+        except BaseException as error:
+            file.close()
+            if isinstance(error, FileNotFoundError):
+                raise NotFoundError("The run was deleted.") from None
+            raise
+        return file
+
+    async def _entries(self, caller: Caller, run: RunView) -> AsyncIterator[tuple[str, str | StoredFile]]:
         config = run.model_dump(include={"agent", "environment", "experiment"}, mode="json")
-        results = await self._runs.results(owner, run_id)
-        texts = {
-            CONFIG_FILE: yaml.safe_dump(config, sort_keys=False),
-            RESULTS_FILE: orjson.dumps(results, option=orjson.OPT_INDENT_2).decode(),
-        }
-        files: list[Path] = []
+        yield CONFIG_FILE, yaml.safe_dump(config, sort_keys=False)
+        yield RESULTS_FILE, _json(await self._runs.results(caller, run.id))
         after, more = -1, True
         while more:
-            page = await self._runs.episodes(owner, run_id, limit=100, after=after)
+            page = await self._runs.episodes(caller, run.id, limit=100, after=after)
             for episode in page.data:
-                outputs = await self._runs.raw_outputs(owner, run_id, episode.episode)
-                name = episode_file(episode.episode, episode.seed, RAW_OUTPUTS)
-                texts[name] = orjson.dumps(outputs, option=orjson.OPT_INDENT_2).decode()
-                found = (self._store.find(run_id, episode_file(episode.episode, episode.seed, s)) for s in (GIF, VIDEO))
-                files += [path for path in found if path is not None]
                 after = episode.episode
+                yield (
+                    episode_file(episode.episode, episode.seed, RAW_OUTPUTS),
+                    _json(await self._runs.raw_outputs(caller, run.id, episode.episode)),
+                )
+                async for entry in self._pictures(run, episode):
+                    yield entry
             more = page.has_more
-        return await asyncio.to_thread(write_archive, self._store.folder(run_id), texts, files)
 
-    def _find(self, run_id: UUID, episode: Episode, suffix: str) -> Path | None:
-        return self._store.find(run_id, episode_file(episode.episode, episode.seed, suffix))
+    async def _pictures(self, run: RunView, episode: EpisodeView) -> AsyncIterator[tuple[str, StoredFile]]:
+        for suffix, kept in ((GIF, run.experiment.save_gif), (VIDEO, run.experiment.save_video)):
+            name = episode_file(episode.episode, episode.seed, suffix)
+            if kept and episode.status != "running" and (found := await self._store.find(run.id, name)):
+                yield name, found
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()

@@ -31,10 +31,13 @@ async def find_by_idempotency_key(session: AsyncSession, owner: str, key: str) -
 
 
 async def list_runs(
-    session: AsyncSession, owner: str, *, limit: int, after: UUID | None, filters: Mapping[str, str | None]
+    session: AsyncSession, owner: str | None, *, limit: int, after: UUID | None, filters: Mapping[str, str | None]
 ) -> Sequence[Run]:
-    """Runs of `owner`, newest first, older than `after`; `filters` are equalities on columns, None = any."""
-    query = select(Run).where(Run.owner == owner).order_by(Run.id.desc()).limit(limit)
+    """Runs of `owner`, None = of everybody, newest first, older than `after`; `filters` are equalities on columns,
+    None = any."""
+    query = select(Run).order_by(Run.id.desc()).limit(limit)
+    if owner is not None:
+        query = query.where(Run.owner == owner)
     if after is not None:
         query = query.where(Run.id < after)
     for column, value in filters.items():
@@ -43,9 +46,23 @@ async def list_runs(
     return (await session.scalars(query)).all()
 
 
+async def count_active(session: AsyncSession, owner: str) -> int:
+    """How many runs of `owner` are not over. Until this transaction ends, nobody else can count them."""
+    if session.get_bind().dialect.name == "postgresql":
+        await session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"gym-llm runs of {owner}"))))
+    query = select(func.count()).where(Run.owner == owner, Run.status.in_(ACTIVE))
+    return await session.scalar(query) or 0
+
+
 async def unfinished_runs(session: AsyncSession) -> Sequence[UUID]:
     """Ids of all runs that are not over, oldest first."""
     return (await session.scalars(select(Run.id).where(Run.status.in_(ACTIVE)).order_by(Run.id))).all()
+
+
+async def over_runs(session: AsyncSession, run_ids: Sequence[UUID]) -> Sequence[UUID]:
+    """Which of some runs are over."""
+    query = select(Run.id).where(Run.id.in_(run_ids), Run.status.in_(TERMINAL))
+    return (await session.scalars(query)).all()
 
 
 async def claim(session: AsyncSession, run_id: UUID, token: UUID) -> Run | None:

@@ -8,7 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from app.deps import AfterId, Limit, Owner
+from app.access import Caller
+from app.deps import AfterId, CurrentCaller, Limit
 from app.errors import (
     BodyTooLargeError,
     ConflictError,
@@ -16,6 +17,7 @@ from app.errors import (
     InvalidRequestError,
     MalformedBodyError,
     NotFoundError,
+    TooManyRunsError,
     TooManyWatchersError,
     UnsupportedMediaTypeError,
 )
@@ -84,13 +86,14 @@ router = APIRouter(prefix="/runs", tags=["runs"])
             UnsupportedMediaTypeError,
             InvalidRequestError,
             IdempotencyMismatchError,
+            TooManyRunsError,
         ),
     },
 )
 async def create_run(
     body: Annotated[RunRequest, Depends(run_request)],
     runs: Runs,
-    owner: Owner,
+    caller: CurrentCaller,
     request: Request,
     response: Response,
     prefer: Annotated[
@@ -101,9 +104,9 @@ async def create_run(
     ] = None,
 ) -> RunView:
     """Play the agent in the environment for `num_runs` episodes. Takes JSON or the YAML of the configuration files."""
-    run = await runs.create(owner, body, idempotency_key)
+    run = await runs.create(caller, body, idempotency_key)
     if prefer and (wait := _WAIT.search(prefer)):
-        run = await runs.wait(owner, run.id, min(int(wait[1]), MAX_WAIT_S))
+        run = await runs.wait(caller, run.id, min(int(wait[1]), MAX_WAIT_S))
         response.headers["Preference-Applied"] = "wait"
         if run.finished_at is not None:
             response.status_code = 200
@@ -114,7 +117,7 @@ async def create_run(
 @router.get("", summary="List runs, newest first", responses=documented(InvalidRequestError))
 async def list_runs(
     runs: Runs,
-    owner: Owner,
+    caller: CurrentCaller,
     limit: Limit = 20,
     after: AfterId = None,
     status: Annotated[RunStatus | None, Query()] = None,
@@ -124,13 +127,13 @@ async def list_runs(
 ) -> Page[RunView]:
     """Each filter is an equality; without any, all runs are listed."""
     filters = {"status": status, "environment_id": environment, "backend": backend, "model": model}
-    return await runs.list(owner, limit=limit, after=after, filters=filters)
+    return await runs.list(caller, limit=limit, after=after, filters=filters)
 
 
 @router.get("/{run_id}", summary="Get a run", responses=documented(NotFoundError, InvalidRequestError))
-async def get_run(run_id: UUID, runs: Runs, owner: Owner) -> RunView:
+async def get_run(run_id: UUID, runs: Runs, caller: CurrentCaller) -> RunView:
     """Status, progress, and the configuration as it was used."""
-    return await runs.get(owner, run_id)
+    return await runs.get(caller, run_id)
 
 
 @router.post(
@@ -139,9 +142,9 @@ async def get_run(run_id: UUID, runs: Runs, owner: Owner) -> RunView:
     summary="Cancel a run",
     responses=documented(NotFoundError, InvalidRequestError),
 )
-async def cancel_run(run_id: UUID, runs: Runs, owner: Owner) -> RunView:
+async def cancel_run(run_id: UUID, runs: Runs, caller: CurrentCaller) -> RunView:
     """At most one further step is taken. A run that is over stays as it is."""
-    return await runs.cancel(owner, run_id)
+    return await runs.cancel(caller, run_id)
 
 
 @router.delete(
@@ -150,9 +153,9 @@ async def cancel_run(run_id: UUID, runs: Runs, owner: Owner) -> RunView:
     summary="Delete a run",
     responses=documented(NotFoundError, ConflictError, InvalidRequestError),
 )
-async def delete_run(run_id: UUID, runs: Runs, owner: Owner) -> None:
+async def delete_run(run_id: UUID, runs: Runs, caller: CurrentCaller) -> None:
     """Deletes its steps and files too. Only a run that is over can be deleted."""
-    await runs.delete(owner, run_id)
+    await runs.delete(caller, run_id)
 
 
 @router.get(
@@ -167,14 +170,14 @@ async def delete_run(run_id: UUID, runs: Runs, owner: Owner) -> None:
 async def follow_run(
     run_id: UUID,
     runs: Runs,
-    owner: Owner,
+    caller: CurrentCaller,
     stream: Stream,
     after: StepId = 0,
     last_event_id: Annotated[str | None, Header(description="Sent by browsers when they reconnect.")] = None,
 ) -> StreamingResponse:
     """Events `run`, `step`, `episode`, and `done` at the end. Only steps carry an id: resume with `Last-Event-ID` or
     `?after=`, and no step is missed or sent twice. A stream can be read again at any time."""
-    await runs.get(owner, run_id)
+    await runs.get(caller, run_id)
     known = int(last_event_id) if last_event_id and last_event_id.isdecimal() else after
     events = await stream.open(run_id, min(known, 2**31 - 1))
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -193,7 +196,7 @@ async def follow_run(
 async def list_steps(
     run_id: UUID,
     runs: Runs,
-    owner: Owner,
+    caller: CurrentCaller,
     limit: Limit = 100,
     after: StepId = 0,
     episode: Annotated[int | None, Query(ge=0, le=2**31 - 1, description="Of this episode only.")] = None,
@@ -201,15 +204,15 @@ async def list_steps(
 ) -> Any:
     """In the order of the run's log, in pages; or all at once as JSON lines."""
     if JSONL in accept:
-        await runs.get(owner, run_id)
-        return StreamingResponse(_lines(runs, owner, run_id, after, episode), media_type=JSONL)
-    return await runs.steps(owner, run_id, limit=limit, after=after, episode=episode)
+        await runs.get(caller, run_id)
+        return StreamingResponse(_lines(runs, caller, run_id, after, episode), media_type=JSONL)
+    return await runs.steps(caller, run_id, limit=limit, after=after, episode=episode)
 
 
-async def _lines(runs: RunService, owner: str, run_id: UUID, after: int, episode: int | None) -> AsyncIterator[str]:
+async def _lines(runs: RunService, caller: Caller, run_id: UUID, after: int, episode: int | None) -> AsyncIterator[str]:
     more = True
     while more:
-        page = await runs.steps(owner, run_id, limit=500, after=after, episode=episode)
+        page = await runs.steps(caller, run_id, limit=500, after=after, episode=episode)
         yield "".join(f"{step.model_dump_json()}\n" for step in page.data)
         after = page.data[-1].id if page.data else after
         more = page.has_more
@@ -219,17 +222,17 @@ async def _lines(runs: RunService, owner: str, run_id: UUID, after: int, episode
 async def list_episodes(
     run_id: UUID,
     runs: Runs,
-    owner: Owner,
+    caller: CurrentCaller,
     limit: Limit = 100,
     after: Annotated[int, Query(ge=-1, le=2**31 - 1, description="Index of the last episode that is known.")] = -1,
 ) -> Page[EpisodeView]:
     """By index; an episode is listed from its start."""
-    return await runs.episodes(owner, run_id, limit=limit, after=after)
+    return await runs.episodes(caller, run_id, limit=limit, after=after)
 
 
 @router.get(
     "/{run_id}/episodes/{episode}", summary="Get an episode", responses=documented(NotFoundError, InvalidRequestError)
 )
-async def get_episode(run_id: UUID, episode: EpisodeIndex, runs: Runs, owner: Owner) -> EpisodeView:
+async def get_episode(run_id: UUID, episode: EpisodeIndex, runs: Runs, caller: CurrentCaller) -> EpisodeView:
     """Its seed, its rewards so far, and how it ended."""
-    return EpisodeView.model_validate(await runs.episode(owner, run_id, episode))
+    return EpisodeView.model_validate(await runs.episode(caller, run_id, episode))

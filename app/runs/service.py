@@ -10,13 +10,20 @@ import orjson
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
+from app.access import Caller
+from app.artifacts.base import ArtifactStore
 from app.artifacts.metrics import Metrics, metrics
-from app.artifacts.store import ArtifactStore
 from app.db import Database, now
 from app.engine.base import Engine
-from app.errors import ConflictError, IdempotencyMismatchError, InvalidRequestError, NotFoundError
+from app.errors import (
+    ConflictError,
+    IdempotencyMismatchError,
+    InvalidRequestError,
+    NotFoundError,
+    TooManyRunsError,
+)
 from app.runs import repository
-from app.runs.models import Episode, Run, Step
+from app.runs.models import TERMINAL, Episode, Run, Step
 from app.runs.schemas import EpisodeView, Page, RunRequest, RunView, StepView
 from app.runs.stream import RunStream
 from app.runs.views import run_view
@@ -26,15 +33,17 @@ from gym_llm.results import results
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most that one request may ask for."""
+    """The most that may be asked for."""
 
     episodes: int
     concurrency: int
     steps: int
+    active_runs: int
+    """Of one owner at the same time."""
 
 
 class RunService:
-    """Runs, as the owner of a request sees them."""
+    """Runs, as callers see them."""
 
     def __init__(
         self,
@@ -53,20 +62,21 @@ class RunService:
         self._check_environment = check_environment
         self._limits = limits
 
-    async def create(self, owner: str, request: RunRequest, idempotency_key: str | None) -> RunView:
+    async def create(self, caller: Caller, request: RunRequest, idempotency_key: str | None) -> RunView:
         """Store a run and have it carried out; under a key that was used before, the run made then.
 
         Raises:
             InvalidRequestError: unknown environment, argument not allowed, or past a limit.
             IdempotencyMismatchError: the key was used with another body.
+            TooManyRunsError: as many runs of its owner are active as may be.
         """
         self._check(request)
         digest = _digest(request)
-        if idempotency_key and (earlier := await self._earlier(owner, idempotency_key, digest)):
+        if idempotency_key and (earlier := await self._earlier(caller, idempotency_key, digest)):
             return earlier
         run = Run(
             id=uuid7(),
-            owner=owner,
+            owner=caller.owner,
             status="queued",
             agent=request.agent.model_dump(),
             environment=request.environment.model_dump(),
@@ -83,115 +93,122 @@ class RunService:
         )
         try:
             async with self._database.writing() as session:
+                if await repository.count_active(session, caller.owner) >= self._limits.active_runs:
+                    raise TooManyRunsError(
+                        f"{self._limits.active_runs} runs of one owner may be queued or running at the same time; "
+                        "wait until one is over, or cancel one."
+                    )
                 await repository.add_run(session, run)
                 await self._engine.submit(session, run.id)
-        except IntegrityError:
+        except (IntegrityError, TooManyRunsError):
             # The same key twice at the same time: the other request was faster.
-            if idempotency_key and (earlier := await self._earlier(owner, idempotency_key, digest)):
+            if idempotency_key and (earlier := await self._earlier(caller, idempotency_key, digest)):
                 return earlier
             raise
         return run_view(run)
 
-    async def wait(self, owner: str, run_id: UUID, seconds: float) -> RunView:
+    async def wait(self, caller: Caller, run_id: UUID, seconds: float) -> RunView:
         """The run once it is over, or as it is after `seconds`."""
         await self._stream.wait(run_id, seconds)
-        return await self.get(owner, run_id)
+        return await self.get(caller, run_id)
 
-    async def get(self, owner: str, run_id: UUID) -> RunView:
+    async def get(self, caller: Caller, run_id: UUID) -> RunView:
         """A run.
 
         Raises:
-            NotFoundError: the owner has no such run.
+            NotFoundError: there is none that the caller sees.
         """
-        return run_view(await self._run(owner, run_id))
+        return run_view(await self._run(caller, run_id))
 
     async def list(
-        self, owner: str, *, limit: int, after: UUID | None, filters: Mapping[str, str | None]
+        self, caller: Caller, *, limit: int, after: UUID | None, filters: Mapping[str, str | None]
     ) -> Page[RunView]:
         """Runs, newest first."""
         async with self._database.reading() as session:
-            rows = await repository.list_runs(session, owner, limit=limit + 1, after=after, filters=filters)
+            rows = await repository.list_runs(session, caller.sees, limit=limit + 1, after=after, filters=filters)
         return Page(data=[run_view(row) for row in rows[:limit]], has_more=len(rows) > limit)
 
-    async def cancel(self, owner: str, run_id: UUID) -> RunView:
+    async def cancel(self, caller: Caller, run_id: UUID) -> RunView:
         """Stop a run; one that is over stays as it is."""
-        await self._run(owner, run_id)
+        await self._run(caller, run_id)
         async with self._database.writing() as session:
             await repository.request_cancel(session, run_id)
         await self._engine.cancel(run_id)
         self._stream.wake(run_id)
-        return await self.get(owner, run_id)
+        return await self.get(caller, run_id)
 
-    async def delete(self, owner: str, run_id: UUID) -> None:
+    async def delete(self, caller: Caller, run_id: UUID) -> None:
         """Delete a run that is over, with its files.
 
         Raises:
             ConflictError: it is not over.
+            UnavailableError: its files can't be reached now.
         """
-        await self._run(owner, run_id)
-        async with self._database.writing() as session:
-            deleted = await repository.delete_finished(session, run_id)
-        if not deleted:
+        if (await self._run(caller, run_id)).status not in TERMINAL:
             raise ConflictError("Only a run that is over can be deleted; cancel it first.")
-        self._store.delete(run_id)
+        await self._store.delete(run_id)  # First: where that fails, the run is still there to be deleted again.
+        async with self._database.writing() as session:
+            await repository.delete_finished(session, run_id)
 
-    async def episodes(self, owner: str, run_id: UUID, *, limit: int, after: int) -> Page[EpisodeView]:
+    async def episodes(self, caller: Caller, run_id: UUID, *, limit: int, after: int) -> Page[EpisodeView]:
         """Episodes by index."""
-        await self._run(owner, run_id)
+        await self._run(caller, run_id)
         async with self._database.reading() as session:
             rows = await repository.list_episodes(session, run_id, limit=limit + 1, after=after)
         return Page(data=[EpisodeView.model_validate(row) for row in rows[:limit]], has_more=len(rows) > limit)
 
-    async def episode(self, owner: str, run_id: UUID, episode: int) -> Episode:
+    async def episode(self, caller: Caller, run_id: UUID, episode: int) -> Episode:
         """One episode.
 
         Raises:
             NotFoundError: it does not exist, or has not started yet.
         """
-        await self._run(owner, run_id)
+        await self._run(caller, run_id)
         async with self._database.reading() as session:
             row = await repository.get_episode(session, run_id, episode)
         if row is None:
             raise NotFoundError("There is no such episode, or it has not started yet.")
         return row
 
-    async def steps(self, owner: str, run_id: UUID, *, limit: int, after: int, episode: int | None) -> Page[StepView]:
+    async def steps(
+        self, caller: Caller, run_id: UUID, *, limit: int, after: int, episode: int | None
+    ) -> Page[StepView]:
         """Steps in the order of the log."""
-        await self._run(owner, run_id)
+        await self._run(caller, run_id)
         async with self._database.reading() as session:
             rows = await repository.list_steps(session, run_id, limit=limit + 1, after=after, episode=episode)
         return Page(data=[StepView.model_validate(row) for row in rows[:limit]], has_more=len(rows) > limit)
 
-    async def raw_outputs(self, owner: str, run_id: UUID, episode: int) -> dict[str, dict[str, Any]]:
+    async def raw_outputs(self, caller: Caller, run_id: UUID, episode: int) -> dict[str, dict[str, Any]]:
         """Step number -> reflection and action."""
-        await self.episode(owner, run_id, episode)
+        await self.episode(caller, run_id, episode)
         async with self._database.reading() as session:
             rows = await repository.list_steps(session, run_id, limit=None, episode=episode)
         return _raw_outputs(rows)
 
-    async def metrics(self, owner: str, run_id: UUID) -> Metrics:
+    async def metrics(self, caller: Caller, run_id: UUID) -> Metrics:
         """The figures of a run, so far or final."""
-        await self._run(owner, run_id)
+        await self._run(caller, run_id)
         async with self._database.reading() as session:
             episodes = await repository.list_episodes(session, run_id)
             totals = await repository.step_totals(session, run_id)
         return metrics(episodes, totals)
 
-    async def results(self, owner: str, run_id: UUID) -> dict[str, Any]:
+    async def results(self, caller: Caller, run_id: UUID) -> dict[str, Any]:
         """What `results.json` holds."""
-        figures = await self.metrics(owner, run_id)
+        figures = await self.metrics(caller, run_id)
         return results(figures.total_rewards, figures.total_steps)
 
-    async def _run(self, owner: str, run_id: UUID) -> Run:
+    async def _run(self, caller: Caller, run_id: UUID) -> Run:
         async with self._database.reading() as session:
-            run = await repository.get_run(session, run_id, owner)
+            run = await repository.get_run(session, run_id, caller.sees)
         if run is None:
             raise NotFoundError("There is no such run.")
         return run
 
-    async def _earlier(self, owner: str, key: str, digest: str) -> RunView | None:
+    async def _earlier(self, caller: Caller, key: str, digest: str) -> RunView | None:
         async with self._database.reading() as session:
-            run = await repository.find_by_idempotency_key(session, owner, key)
+            run = await repository.find_by_idempotency_key(session, caller.owner, key)
         if run is None:
             return None
         if run.request_digest != digest:

@@ -1,0 +1,147 @@
+"""Every operation of the API reference, tried by all who must not."""
+
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from tests.app.running import body, is_over, play, until
+
+from app.access import Role
+from app.bootstrap import Service
+from app.main import create_app
+from tests.app.keys.conftest import Headers, MakeKey
+
+SECRET = "alice-her-secret"
+OPEN = {"/livez", "/readyz"}
+
+
+class Operation(NamedTuple):
+    method: str
+    path: str
+    documented: dict[str, Any]
+
+    @property
+    def writes(self) -> bool:
+        return self.method != "GET"
+
+
+class Alice(NamedTuple):
+    """Somebody with things to hide."""
+
+    headers: Headers
+    ids: dict[str, Any]
+
+    def url(self, operation: Operation) -> str:
+        return operation.path.format(**self.ids)
+
+
+@pytest.fixture
+def operations(service: Service) -> list[Operation]:
+    paths = create_app(service=service).openapi()["paths"]
+    return [Operation(method.upper(), path, of[method]) for path, of in paths.items() for method in of]
+
+
+@pytest.fixture
+async def alice(client: httpx.AsyncClient, make_key: MakeKey) -> Alice:
+    headers = await make_key("alice")
+    recorded = {"save_gif": True, "save_video": True, "name": SECRET}
+    run = await play(client, body("Counting-v0", {"label": SECRET}, **recorded), **headers)
+    return Alice(headers, {"run_id": run["id"], "episode": 0, "id": "Counting-v0"})
+
+
+async def ask(client: httpx.AsyncClient, operation: Operation, url: str, headers: Headers) -> httpx.Response:
+    content = {"json": body()} if operation.path == "/runs" and operation.writes else {}
+    return await client.request(operation.method, url, headers=headers, **content)
+
+
+def assert_tells_nothing(answer: httpx.Response, alice: Alice) -> None:
+    assert SECRET not in answer.text
+    assert alice.ids["run_id"] not in answer.text
+
+
+async def test_runs_of_others_do_not_exist(
+    client: httpx.AsyncClient, make_key: MakeKey, alice: Alice, operations: list[Operation]
+):
+    mallory = await make_key("mallory")
+    viewer = await make_key("mallory", Role.VIEWER)
+    tried = [operation for operation in operations if "{run_id}" in operation.path]
+    assert len(tried) >= 12
+    for operation in tried:
+        for headers in (mallory, viewer):
+            answer = await ask(client, operation, alice.url(operation), headers)
+            assert answer.status_code == (403 if operation.writes and headers is viewer else 404), operation
+            assert_tells_nothing(answer, alice)
+        if not operation.writes:  # It would have been there to find.
+            assert (await ask(client, operation, alice.url(operation), alice.headers)).status_code == 200, operation
+    for accept in ("application/jsonl", "text/event-stream"):
+        for path in ("/steps", "/events?after=1"):
+            url = f"/runs/{alice.ids['run_id']}{path}"
+            answer = await client.get(url, headers=mallory | {"Accept": accept, "Last-Event-ID": "1"})
+            assert answer.status_code == 404
+            assert_tells_nothing(answer, alice)
+    listed = await client.get("/runs", headers=mallory)
+    assert listed.json()["data"] == []
+    assert (await client.get("/runs", params={"after": alice.ids["run_id"]}, headers=mallory)).json()["data"] == []
+    assert (await client.get(f"/runs/{alice.ids['run_id']}", headers=alice.headers)).status_code == 200
+
+
+async def test_nothing_works_without_a_good_key(
+    client: httpx.AsyncClient, service: Service, make_key: MakeKey, alice: Alice, operations: list[Operation]
+):
+    revoked = await make_key("alice")
+    await service.keys.revoke(revoked["Authorization"].removeprefix("Bearer ")[:12])
+    for operation in operations:
+        if operation.path in OPEN:
+            continue
+        for headers in ({}, revoked, {"Authorization": f"Bearer glm_{'f' * 64}"}):
+            answer = await ask(client, operation, alice.url(operation), headers)
+            assert answer.status_code == 401, operation
+            assert answer.headers["www-authenticate"] == "Bearer"
+            assert_tells_nothing(answer, alice)
+    assert len((await client.get("/runs", headers=alice.headers)).json()["data"]) == 1
+
+
+async def test_viewers_and_cookies_write_nothing(
+    client: httpx.AsyncClient, make_key: MakeKey, alice: Alice, operations: list[Operation]
+):
+    viewer = await make_key("alice", Role.VIEWER)
+    cookie = {"Cookie": (await client.post("/auth/session", headers=alice.headers)).headers["set-cookie"].split(";")[0]}
+    client.cookies.clear()
+    tried = [operation for operation in operations if operation.writes and operation.path != "/auth/session"]
+    assert len(tried) >= 3
+    for operation in tried:
+        assert (await ask(client, operation, alice.url(operation), viewer)).status_code == 403, operation
+        assert (await ask(client, operation, alice.url(operation), cookie)).status_code == 401, operation
+    assert len((await client.get("/runs", headers=alice.headers)).json()["data"]) == 1
+
+
+async def test_what_others_are_playing_is_hidden_and_safe(client: httpx.AsyncClient, make_key: MakeKey):
+    alice, mallory = await make_key("alice"), await make_key("mallory")
+    run = (await client.post("/runs", json=body("Slow-v0", num_runs=20), headers=alice)).json()["id"]
+    for method, path in (("POST", "/cancel"), ("DELETE", ""), ("GET", "/events"), ("GET", "/episodes/0/frame")):
+        assert (await client.request(method, f"/runs/{run}{path}", headers=mallory)).status_code == 404
+    assert (await client.get(f"/runs/{run}", headers=alice)).json()["status"] in ("queued", "running")
+    admin = await make_key("ops", Role.ADMIN)
+    assert (await client.post(f"/runs/{run}/cancel", headers=admin)).status_code == 202
+    client.headers.update(alice)
+    assert (await until(client, f"/runs/{run}", is_over))["status"] == "cancelled"
+
+
+def test_the_reference_tells_what_is_needed(operations: list[Operation]):
+    for operation in operations:
+        needs = [name for need in operation.documented.get("security", []) for name in need]
+        responses = operation.documented["responses"]
+        if operation.path in OPEN:
+            assert not needs
+        elif operation.path == "/auth/session":
+            assert "401" in responses
+            assert needs == (["key"] if operation.method == "POST" else ["key", "session"])
+        else:
+            assert needs == (["key"] if operation.writes else ["key", "session"]), operation
+            assert responses.keys() >= {"401", "403"}
+
+
+def test_the_reference_tells_how_to_sign_in(service: Service):
+    schemes = create_app(service=service).openapi()["components"]["securitySchemes"]
+    assert schemes["key"] == schemes["key"] | {"type": "http", "scheme": "bearer"}
+    assert schemes["session"] == schemes["session"] | {"type": "apiKey", "in": "cookie", "name": "gym_llm_session"}
