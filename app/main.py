@@ -10,7 +10,7 @@ from app import health, problems
 from app.backends import routes as backend_routes
 from app.bootstrap import Service, build
 from app.environments import routes as environment_routes
-from app.runs import file_routes, routes
+from app.runs import body, file_routes, routes
 from app.settings import Settings
 from app.telemetry import set_up_logging
 
@@ -48,4 +48,5 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
         health.router,
     ):
         app.include_router(router)
+    app.openapi()["components"]["schemas"] |= body.request_schemas() | problems.schemas()
     return app

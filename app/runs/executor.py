@@ -204,7 +204,7 @@ class LiveRun:
 
     @staticmethod
     def _failure_of(error: GymLLMError, episode: int | None) -> Failure:
-        return Failure.model_validate({"code": error.code, "message": f"{error:.2000}", "episode": episode})
+        return Failure.model_validate({"code": error.code, "message": f"{error!s:.2000}", "episode": episode})
 
     async def _cancel_requested(self) -> bool:
         async with self._executor.database.reading() as session:

@@ -87,16 +87,18 @@ async def holds(session: AsyncSession, run_id: UUID, token: UUID, **values: Any)
     return held.scalar() is not None
 
 
-async def request_cancel(session: AsyncSession, run_id: UUID) -> None:
-    """Cancel a queued run at once, and tell a running one to stop."""
-    await session.execute(
+async def request_cancel(session: AsyncSession, run_id: UUID) -> bool:
+    """Cancel a queued run at once, and tell a running one to stop: True where that was not told before."""
+    asked = await session.execute(
         update(Run)
         .where(Run.id == run_id, Run.status.in_(("queued", "running")))
         .values(
             status=case((Run.status == "queued", "cancelled"), else_="cancelling"),
             finished_at=case((Run.status == "queued", now()), else_=None),
         )
+        .returning(Run.status)
     )
+    return asked.scalar() == "cancelling"
 
 
 async def delete_finished(session: AsyncSession, run_id: UUID) -> bool:

@@ -90,7 +90,7 @@ def _ending(reply_schema: dict[str, Any]) -> dict[str, Any]:
     # Held to a grammar, a small model that falls into repeating itself never ends its string, and Ollama lets it.
     properties = {
         name: {**schema, "maxLength": MAX_REFLECTION} if name == "reflection" else schema
-        for name, schema in reply_schema["properties"].items()
+        for name, schema in reply_schema.get("properties", {}).items()
     }
     return {**reply_schema, "properties": properties}
 
