@@ -98,7 +98,7 @@ class Database:
 
 class _SQLiteConnection(sqlite3.Connection):
     def close(self) -> None:
-        # Where a task was cancelled, a cursor may still be open: SQLite would keep the transaction's lock as long as it.
+        # Where a task was cancelled, a cursor may still be open, and SQLite's lock with it.
         self.rollback()
         super().close()
 

@@ -65,6 +65,8 @@ def _options(
     if version:
         typer.echo(metadata.version("gym-llm"))
         raise typer.Exit
+    # Keys and addresses in `.env` are for the backends' own clients, which read the environment only.
+    load_dotenv(find_dotenv(usecwd=True))
 
 
 @app.command(epilog=EXIT_CODES)
@@ -82,8 +84,6 @@ def serve(
     gym-llm serve --port 8080
     gym-llm serve --host 0.0.0.0 --insecure   # in a container
     """
-    # Keys and addresses in `.env` are for the backends' own clients, which read the environment only.
-    load_dotenv(find_dotenv(usecwd=True))
     from app.cli import server
 
     server.serve(host, port, insecure=insecure)
