@@ -76,14 +76,15 @@ async def release(session: AsyncSession, run_id: UUID, token: UUID) -> None:
     await session.execute(update(Run).where(Run.id == run_id, Run.worker_token == token).values(worker_token=None))
 
 
-async def holds(session: AsyncSession, run_id: UUID, token: UUID, **values: Any) -> bool:
-    """Whether `token` still holds the run; sets `values` on it if so. Every write of a worker goes through here."""
-    held = await session.execute(
-        update(Run)
-        .where(Run.id == run_id, Run.worker_token == token, Run.status.in_(ACTIVE))
-        .values(worker_token=token, **values)
-        .returning(Run.id)
-    )
+async def holds(session: AsyncSession, run_id: UUID, token: UUID, *, at_step: int | None = None, **values: Any) -> bool:
+    """Whether `token` still holds the run; sets `values` on it if so. Every write of a worker goes through here.
+
+    With `at_step`, the run's log must end there, too.
+    """
+    query = update(Run).where(Run.id == run_id, Run.worker_token == token, Run.status.in_(ACTIVE))
+    if at_step is not None:
+        query = query.where(Run.steps == at_step)
+    held = await session.execute(query.values(worker_token=token, **values).returning(Run.id))
     return held.scalar() is not None
 
 
