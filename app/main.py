@@ -14,7 +14,7 @@ from app.deps import SAFE_METHODS, current_caller
 from app.environments import routes as environment_routes
 from app.errors import ForbiddenError, UnauthorizedError
 from app.keys import routes as key_routes
-from app.runs import file_routes, routes
+from app.runs import body, file_routes, routes
 from app.settings import Settings
 from app.telemetry import set_up_logging
 
@@ -59,20 +59,15 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
     # These see to themselves who may use them: whoever signs in, and everybody.
     for router in (key_routes.router, health.router):
         app.include_router(router)
-    _document_what_cookies_are_for(app)
+    document = app.openapi()  # Made once, and kept by the application.
+    document["components"]["schemas"] |= body.request_schemas() | problems.schemas()
+    _document_what_cookies_are_for(document)
     return app
 
 
-def _document_what_cookies_are_for(app: FastAPI) -> None:
-    generate = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        # FastAPI can't see that `current_caller`, which alone ends in 403, takes cookies for some methods only.
-        document = generate()
-        for operations in document["paths"].values():
-            for method, operation in operations.items():
-                if method.upper() not in SAFE_METHODS and str(ForbiddenError.status) in operation["responses"]:
-                    operation["security"] = [need for need in operation["security"] if "key" in need]
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
+def _document_what_cookies_are_for(document: dict[str, Any]) -> None:
+    # FastAPI can't see that `current_caller`, which alone ends in 403, takes cookies for some methods only.
+    for operations in document["paths"].values():
+        for method, operation in operations.items():
+            if method.upper() not in SAFE_METHODS and str(ForbiddenError.status) in operation["responses"]:
+                operation["security"] = [need for need in operation["security"] if "key" in need]

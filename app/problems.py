@@ -57,11 +57,17 @@ def documented(*kinds: type[ProblemError]) -> dict[int | str, dict[str, Any]]:
             kind.status,
             {
                 "description": kind.title,
-                "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema(), "examples": {}}},
+                "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
             },
         )
         response["content"][MEDIA_TYPE]["examples"][kind.slug] = {"value": example}
     return responses
+
+
+def schemas() -> dict[str, Any]:
+    """What the references in `documented` stand for."""
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**problem.pop("$defs"), "Problem": problem}
 
 
 def invalid_request(errors: Sequence[Any]) -> InvalidRequestError:

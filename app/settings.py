@@ -45,7 +45,9 @@ class Settings(BaseSettings):
     commit_within_ms: int = Field(
         20, ge=0, le=50, description="How long a step may wait for others to share its commit."
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severe messages that the log shows."
+    )
     ping_s: float = Field(15, gt=0, description="Silence after which an event stream sends a ping.")
     shutdown_s: int = Field(10, ge=1, description="Time that requests have to end when the server stops.")
 

@@ -11,7 +11,7 @@ from gym_llm import blocking
 from gym_llm.backends import Backend, create_backend
 from gym_llm.backends.base import Message, Question, Reply, Usage
 from gym_llm.config import AgentConfig, validate
-from gym_llm.decision import Decision, Outcome, read_reply
+from gym_llm.decision import Decision, Outcome, read_reply, storable
 from gym_llm.errors import ConfigError, InvalidReplyError, LLMError
 from gym_llm.history import History
 from gym_llm.llm_env import ActionSchema, EnvDefinition, LLMEnv, ObservationSchema
@@ -159,7 +159,7 @@ class Agent:
                     {"role": "user", "content": repair_message(problem, self._reply_schema)},
                 ]
                 continue
-            return _spent(Decision(reflection, action, outcome, reply=reply.text, problem=problem), replies)
+            return _spent(Decision(reflection, action, outcome, reply=storable(reply.text), problem=problem), replies)
         if self.config.on_invalid == "fail":
             raise LLMError(f"no valid reply after one repair turn: {problem}")
         action = self._fallback()

@@ -53,10 +53,10 @@ class ExperimentConfig(_Section):
     )
     use_datetime: bool = Field(False, description="Append the date and time, so that no experiment overwrites another.")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Of the first episode; each next episode adds 1.")
-    save_gif: bool = False
+    save_gif: bool = Field(False, description="A GIF of each episode.")
     gif_fps: int = Field(30, ge=1, le=100, description="A GIF delay is a multiple of 10 ms: 30 becomes 33.3.")
     num_runs: int = Field(1, ge=1, le=10_000, description="Number of episodes.")
-    verbose: bool = False
+    verbose: bool = Field(False, description="Show progress; the service ignores it.")
     concurrency: int = Field(1, ge=1, le=1024, description="Episodes played at the same time.")
     max_steps: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="Truncate an episode earlier than the environment does."

@@ -66,7 +66,12 @@ def read_reply(reply: Reply, action_space: gym.Space[Any]) -> tuple[str, Any]:
         action = from_json(action_space, values["action"])
     except SpaceError as error:
         raise InvalidReplyError(str(error)) from error
-    return values["reflection"].replace("\x00", ""), to_json(action)
+    return storable(values["reflection"]), to_json(action)
+
+
+def storable(text: str) -> str:
+    """`text` without what no database takes: NUL, and halves of characters."""
+    return text.replace("\x00", "").encode(errors="replace").decode()
 
 
 def _or_cut(reply: Reply, problem: str) -> str:

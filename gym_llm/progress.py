@@ -104,4 +104,5 @@ def watcher(verbose: bool, episodes: int, console: Console | None = None) -> Wat
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())
+    # A model's text must not steer the terminal.
+    return "".join(character for character in " ".join(text.split()) if character.isprintable())

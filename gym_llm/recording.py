@@ -1,6 +1,5 @@
 """Frames -> GIF and MP4, written as they come: memory does not grow with the length of the recording."""
 
-import io
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Protocol, Self
 from uuid import uuid4
 
 import av
+import imageio.v3 as iio
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
@@ -129,9 +129,8 @@ def png(frame: Frame) -> bytes:
         ValueError: not (height, width, 3) uint8.
     """
     check_frame(frame)
-    file = io.BytesIO()
-    Image.fromarray(frame).save(file, "PNG")
-    return file.getvalue()
+    file: bytes = iio.imwrite("<bytes>", frame, extension=".png")
+    return file
 
 
 def contiguous(frame: Frame) -> Frame:

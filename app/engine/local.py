@@ -20,6 +20,7 @@ class LocalEngine:
         self._slots = asyncio.Semaphore(slots)
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._started: set[UUID] = set()
+        self._draining = False
 
     async def submit(self, session: AsyncSession, run_id: UUID) -> None:
         event.listen(session.sync_session, "after_commit", lambda _: self._launch(run_id), once=True)
@@ -34,6 +35,7 @@ class LocalEngine:
             self._launch(run_id)
 
     async def drain(self) -> None:
+        self._draining = True
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -52,5 +54,9 @@ class LocalEngine:
                 async for attempt in stamina.retry_context(on=Exception, attempts=None, timeout=None, wait_max=60.0):
                     with attempt:
                         await self._execute(run_id)
+            except asyncio.CancelledError:
+                if self._draining:
+                    raise
+                await self._execute(run_id)  # Interrupted where it could not note that it was cancelled: now it can.
             finally:
                 self._started.discard(run_id)

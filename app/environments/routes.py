@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from app.environments.catalog import Catalog
 from app.environments.schemas import EnvironmentList, EnvironmentView
-from app.errors import ConflictError, NotFoundError
+from app.errors import ConflictError, InvalidRequestError, NotFoundError
 from app.problems import documented
 
 
@@ -27,7 +27,7 @@ async def list_environments(environments: Environments) -> EnvironmentList:
     return EnvironmentList(data=await environments.list())
 
 
-@router.get("/{id}", summary="Get an environment", responses=documented(NotFoundError))
+@router.get("/{id}", summary="Get an environment", responses=documented(NotFoundError, InvalidRequestError))
 async def get_environment(id: str, environments: Environments) -> EnvironmentView:
     """Its definition in words, its spaces as JSON Schema, its limits and the arguments it takes."""
     return await environments.get(id)
@@ -40,7 +40,7 @@ async def get_environment(id: str, environments: Environments) -> EnvironmentVie
     responses={
         200: {"content": {"image/png": {}}, "description": "A PNG"},
         304: {"description": "Not changed since the ETag in `If-None-Match`"},
-        **documented(NotFoundError, ConflictError),
+        **documented(NotFoundError, ConflictError, InvalidRequestError),
     },
 )
 async def get_preview(id: str, environments: Environments, request: Request) -> Response:

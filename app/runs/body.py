@@ -1,5 +1,6 @@
 """The body of `POST /runs`: JSON, or the YAML of the configuration files."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +46,15 @@ DOCUMENTED: dict[str, Any] = {
 """For the OpenAPI page, which can't see that this dependency reads the body."""
 
 
+def request_schemas() -> dict[str, Any]:
+    """What the references in `DOCUMENTED` stand for."""
+    request = RunRequest.model_json_schema(ref_template="#/components/schemas/{model}-Input")
+    return {f"{name}-Input": part for name, part in request.pop("$defs").items()} | {"RunRequest": request}
+
+
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
 class _PlainLoader(yaml.SafeLoader):
     # Without aliases: a few hundred bytes of them can stand for gigabytes.
     def compose_node(self, parent: Any, index: Any) -> Any:
@@ -76,6 +86,12 @@ async def run_request(request: Request) -> RunRequest:
         raise MalformedBodyError(f"Not valid YAML{where}.") from None
     if not isinstance(values, Mapping):
         raise MalformedBodyError("The body must be an object with the keys agent, environment, experiment.")
+    try:
+        storable = not _NUL.search(orjson.dumps(values))
+    except TypeError:
+        storable = False
+    if not storable:
+        raise MalformedBodyError("Only what JSON can say is accepted, and no NUL character.")
     try:
         return RunRequest.model_validate(values)
     except ValidationError as error:

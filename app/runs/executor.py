@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from typing import Any
 from uuid import UUID
 
 import gymnasium as gym
@@ -248,7 +249,7 @@ class LiveRun:
         await self._publish_rest()
         async with self._executor.database.writing() as session:
             error = self._failure.model_dump() if self._failure and status == "failed" else None
-            ended = {"status": status, "error": error, "finished_at": now()}
+            ended: dict[str, Any] = {"status": status, "error": error, "finished_at": now()}
             if not await repository.holds(session, self._run.id, self._token, **ended):
                 raise ClaimLostError
             await repository.close_episodes(session, self._run.id, "cancelled")

@@ -96,14 +96,15 @@ async def release(session: AsyncSession, run_id: UUID, token: UUID) -> None:
     await session.execute(update(Run).where(Run.id == run_id, Run.worker_token == token).values(worker_token=None))
 
 
-async def holds(session: AsyncSession, run_id: UUID, token: UUID, **values: Any) -> bool:
-    """Whether `token` still holds the run; sets `values` on it if so. Every write of a worker goes through here."""
-    held = await session.execute(
-        update(Run)
-        .where(Run.id == run_id, Run.worker_token == token, Run.status.in_(ACTIVE))
-        .values(worker_token=token, **values)
-        .returning(Run.id)
-    )
+async def holds(session: AsyncSession, run_id: UUID, token: UUID, *, at_step: int | None = None, **values: Any) -> bool:
+    """Whether `token` still holds the run; sets `values` on it if so. Every write of a worker goes through here.
+
+    With `at_step`, the run's log must end there, too.
+    """
+    query = update(Run).where(Run.id == run_id, Run.worker_token == token, Run.status.in_(ACTIVE))
+    if at_step is not None:
+        query = query.where(Run.steps == at_step)
+    held = await session.execute(query.values(worker_token=token, **values).returning(Run.id))
     if held.scalar() is None:
         return False
     if values:
@@ -111,17 +112,19 @@ async def holds(session: AsyncSession, run_id: UUID, token: UUID, **values: Any)
     return True
 
 
-async def request_cancel(session: AsyncSession, run_id: UUID) -> None:
-    """Cancel a queued run at once, and tell a running one to stop."""
-    await session.execute(
+async def request_cancel(session: AsyncSession, run_id: UUID) -> bool:
+    """Cancel a queued run at once, and tell a running one to stop: True where that was not told before."""
+    asked = await session.execute(
         update(Run)
         .where(Run.id == run_id, Run.status.in_(("queued", "running")))
         .values(
             status=case((Run.status == "queued", "cancelled"), else_="cancelling"),
             finished_at=case((Run.status == "queued", now()), else_=None),
         )
+        .returning(Run.status)
     )
     await announce(session, run_id)
+    return asked.scalar() == "cancelling"
 
 
 async def delete_finished(session: AsyncSession, run_id: UUID) -> bool:

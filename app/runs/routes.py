@@ -29,6 +29,8 @@ from app.runs.stream import RunStream
 
 MAX_WAIT_S = 60
 JSONL = "application/jsonl"
+NO_NUL = r"^[^\x00]*$"
+"""Of text that goes to the database: Postgres has no NUL."""
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d+)")
 
 EVENTS_EXAMPLE = """\
@@ -121,9 +123,9 @@ async def list_runs(
     limit: Limit = 20,
     after: AfterId = None,
     status: Annotated[RunStatus | None, Query()] = None,
-    environment: Annotated[str | None, Query(description="Id of the environment.")] = None,
-    backend: Annotated[str | None, Query()] = None,
-    model: Annotated[str | None, Query()] = None,
+    environment: Annotated[str | None, Query(pattern=NO_NUL, description="Id of the environment.")] = None,
+    backend: Annotated[str | None, Query(pattern=NO_NUL)] = None,
+    model: Annotated[str | None, Query(pattern=NO_NUL)] = None,
 ) -> Page[RunView]:
     """Each filter is an equality; without any, all runs are listed."""
     filters = {"status": status, "environment_id": environment, "backend": backend, "model": model}

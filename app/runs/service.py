@@ -132,8 +132,9 @@ class RunService:
         """Stop a run; one that is over stays as it is."""
         await self._run(caller, run_id)
         async with self._database.writing() as session:
-            await repository.request_cancel(session, run_id)
-        await self._engine.cancel(run_id)
+            interrupt = await repository.request_cancel(session, run_id)
+        if interrupt:  # Once: a second interruption would hit the worker while it writes that it has stopped.
+            await self._engine.cancel(run_id)
         self._stream.wake(run_id)
         return await self.get(caller, run_id)
 

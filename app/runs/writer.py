@@ -8,7 +8,7 @@ from uuid import UUID
 
 import stamina
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database
@@ -16,6 +16,9 @@ from app.errors import ClaimLostError
 from app.runs import repository
 
 log = structlog.get_logger()
+
+PASSING = (OperationalError, InterfaceError)
+"""What may be gone at the next attempt; anything else is the fault of a step."""
 
 
 @dataclass(slots=True)
@@ -77,12 +80,16 @@ class StepWriter:
 
     async def _commit(self, writes: dict[UUID, list[StepWrite]]) -> None:
         try:
-            async for attempt in stamina.retry_context(on=DBAPIError, attempts=5, wait_initial=0.2, wait_max=5.0):
+            async for attempt in stamina.retry_context(on=PASSING, attempts=5, wait_initial=0.2, wait_max=5.0):
                 with attempt:
                     async with self._database.writing() as session:
                         lost = {run_id for run_id, of_run in writes.items() if not await _store(session, of_run)}
-        except DBAPIError as error:
-            log.error("steps not stored", runs=[str(run_id) for run_id in writes], error=type(error.orig).__name__)
+        except Exception as error:  # noqa: BLE001 - whatever it is, its runs are told, and the others go on
+            if len(writes) > 1 and not isinstance(error, PASSING):
+                for run_id, of_run in writes.items():
+                    await self._commit({run_id: of_run})
+                return
+            log.error("steps not stored", runs=[str(run_id) for run_id in writes], error=type(error).__name__)
             _settle(writes, set(writes), error)
             return
         _settle(writes, lost, ClaimLostError())
@@ -97,7 +104,10 @@ async def _store(session: AsyncSession, writes: list[StepWrite]) -> bool:
     for write in writes:
         run_values |= write.run_values
         episodes.setdefault(write.episode, {}).update(write.episode_values)
-    if not await repository.holds(session, writes[0].run_id, writes[0].token, **run_values):
+    first = writes[0]
+    # Steps before these may have failed to be stored, and the worker not know it yet: the log must have no gap.
+    before = first.run_values["steps"] - (first.row is not None)
+    if not await repository.holds(session, first.run_id, first.token, at_step=before, **run_values):
         return False
     if rows := [write.row for write in writes if write.row is not None]:
         await repository.add_steps(session, rows)

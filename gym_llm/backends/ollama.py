@@ -88,8 +88,10 @@ class OllamaBackend(LLMBackend[ollama.AsyncClient]):
 
 def _ending(reply_schema: dict[str, Any]) -> dict[str, Any]:
     # Held to a grammar, a small model that falls into repeating itself never ends its string, and Ollama lets it.
-    properties = dict(reply_schema["properties"])
-    properties["reflection"] = {**properties["reflection"], "maxLength": MAX_REFLECTION}
+    properties = {
+        name: {**schema, "maxLength": MAX_REFLECTION} if name == "reflection" else schema
+        for name, schema in reply_schema.get("properties", {}).items()
+    }
     return {**reply_schema, "properties": properties}
 
 

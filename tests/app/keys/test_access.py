@@ -4,11 +4,11 @@ import asyncio
 
 import httpx
 import pytest
-from tests.app.running import body, is_over, play, until
 
 from app.access import Role
 from app.bootstrap import Service
 from tests.app.keys.conftest import Headers, MakeKey
+from tests.app.running import body, is_over, play, until
 
 OPEN = ["/livez", "/readyz", "/docs", "/redoc", "/openapi.json", "/static-offline-docs/swagger-ui.css"]
 GUARDED = ["/runs", "/environments", "/environments/Counting-v0", "/backends", "/auth/session"]

@@ -4,12 +4,12 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from tests.app.running import body, is_over, play, until
 
 from app.access import Role
 from app.bootstrap import Service
 from app.main import create_app
 from tests.app.keys.conftest import Headers, MakeKey
+from tests.app.running import body, is_over, play, until
 
 SECRET = "alice-her-secret"
 OPEN = {"/livez", "/readyz"}

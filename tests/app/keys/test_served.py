@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+
 from tests.app.running import body
 from tests.app.watching import watch
 from tests.conftest import Serve

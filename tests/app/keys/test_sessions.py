@@ -5,12 +5,12 @@ from http.cookies import SimpleCookie
 
 import httpx
 import pytest
-from tests.app.running import body, play
-from tests.app.watching import read_events
 
 from app.access import Role
 from app.bootstrap import Service
 from tests.app.keys.conftest import MakeKey
+from tests.app.running import body, play
+from tests.app.watching import read_events
 
 COOKIE = "gym_llm_session"
 

@@ -1,0 +1,154 @@
+"""The service from the outside, over HTTP."""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import httpx
+from httpx_sse import SSEError, connect_sse
+
+from app.cli.exits import FAILED, UNREACHABLE, USAGE, CommandError
+
+READ_TIMEOUT_S = 60.0
+"""Without a byte for this long, a stream counts as dropped: an idle one pings far more often."""
+KEY_VARIABLE = "GYM_LLM_API_KEY"
+"""Names the variable that holds the caller's API key."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 5.0
+PROBLEM_TYPE = "application/problem+json"
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a run's stream; `lost` is ours: the stream broke off and is being taken up again."""
+
+    kind: Literal["run", "step", "episode", "done", "lost"] | str
+    data: Json
+
+
+class _RetryableError(Exception):
+    # A failure of the stream that may pass.
+    pass
+
+
+class ServiceClient:
+    """Talks to one service. Every failure is a `CommandError` that says what to do about it."""
+
+    def __init__(self, url: str, *, patience_s: float = 120.0) -> None:
+        """
+        Args:
+            url: of the service; `http://` may be left out.
+            patience_s: how long `events` waits for a service that went away in the middle of a stream.
+        """
+        self.url = (url if "://" in url else f"http://{url}").rstrip("/")
+        self._patience_s = patience_s
+        try:
+            key = os.environ.get(KEY_VARIABLE)
+            self._http = httpx.Client(
+                base_url=self.url,
+                timeout=httpx.Timeout(READ_TIMEOUT_S, connect=10.0),
+                headers={"Authorization": f"Bearer {key}"} if key else {},
+            )
+        except httpx.InvalidURL as error:
+            raise CommandError(f"--url: {error}", USAGE) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def submit(self, config: bytes, *, idempotency_key: str | None = None) -> Json:
+        """Start a run from the YAML (or JSON) of a configuration file."""
+        headers = {"Content-Type": "application/yaml"}
+        if idempotency_key is not None:
+            if not (idempotency_key.isascii() and idempotency_key.isprintable()):
+                raise CommandError("--idempotency-key: printable ASCII only", USAGE)
+            headers["Idempotency-Key"] = idempotency_key
+        return self._json("POST", "/runs", content=config, headers=headers)
+
+    def cancel(self, run_id: str) -> Json:
+        """Cancel a run; one that is over stays as it is."""
+        return self._json("POST", f"/runs/{run_id}/cancel")
+
+    def get(self, path: str) -> Json:
+        """The JSON at `path`."""
+        return self._json("GET", path)
+
+    def download(self, path: str, target: Path) -> None:
+        """Write what is at `path` into the file `target`."""
+        target.write_bytes(self._request("GET", path).content)
+
+    def events(self, run_id: str) -> Iterator[Event]:
+        """The events of a run from its first step to `done`, each step once, however often the connection drops.
+
+        Raises:
+            CommandError: the run is unknown, or the service stayed away for longer than `patience_s`.
+        """
+        last_id = 0
+        wait, last_contact = FIRST_WAIT_S, time.monotonic()
+        while True:
+            try:
+                for event in self._stream(run_id, last_id):
+                    wait, last_contact = FIRST_WAIT_S, time.monotonic()
+                    if event.kind == "step":
+                        last_id = event.data["id"]
+                    yield event
+                    if event.kind == "done":
+                        return
+                reason = "the service ended the stream"
+            except (httpx.TransportError, SSEError, ValueError, _RetryableError) as error:
+                reason = str(error) or type(error).__name__
+            if time.monotonic() - last_contact > self._patience_s:
+                raise CommandError(f"{self.url} has not answered for {self._patience_s:.0f} s: {reason}", UNREACHABLE)
+            yield Event("lost", {"reason": reason})
+            time.sleep(wait)
+            wait = min(2 * wait, LONGEST_WAIT_S)
+
+    def _stream(self, run_id: str, last_id: int) -> Iterator[Event]:
+        headers = {"Last-Event-ID": str(last_id)} if last_id else {}
+        with connect_sse(self._http, "GET", f"/runs/{run_id}/events", headers=headers) as source:
+            if source.response.status_code >= 500:
+                raise _RetryableError(f"HTTP {source.response.status_code}")
+            if not source.response.is_success:
+                source.response.read()
+                raise _refusal(self.url, source.response)
+            for event in source.iter_sse():
+                if event.data:  # `retry:` comes as an event without any.
+                    yield Event(event.event, event.json())
+
+    def _json(self, method: str, path: str, **request: Any) -> Json:
+        try:
+            answer: Json = self._request(method, path, **request).json()
+        except ValueError:
+            raise CommandError(f"{self.url} does not answer as gym-llm does", UNREACHABLE) from None
+        return answer
+
+    def _request(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, **request)
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise CommandError(f"--url: {error}", USAGE) from None
+        except httpx.TransportError as error:
+            message = (
+                f"cannot reach {self.url}: {str(error) or type(error).__name__} (`gym-llm serve` starts a service)"
+            )
+            raise CommandError(message, UNREACHABLE) from None
+        if not response.is_success:
+            raise _refusal(self.url, response)
+        return response
+
+
+def _refusal(url: str, response: httpx.Response) -> CommandError:
+    if response.headers.get("content-type") != PROBLEM_TYPE:
+        return CommandError(f"{url} does not answer as gym-llm does: HTTP {response.status_code}", UNREACHABLE)
+    code = response.status_code
+    exit_code = UNREACHABLE if code == 503 else USAGE if code < 500 else FAILED
+    return CommandError(str(response.json()["detail"]), exit_code)

@@ -1,0 +1,131 @@
+"""`gym-llm serve` as a real process, and the commands that talk to it."""
+
+import re
+import signal
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.app.commands import Start, config, free_port, invoke, line, served, written
+from tests.app.commands import here as here
+from tests.app.commands import start as start
+from tests.scripted_llm.fixtures import serving
+
+
+def test_serve_on_a_port_in_use(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        _, problem = start("serve", "--port", str(taken.getsockname()[1])).communicate(timeout=60)
+    assert problem.startswith("Error: cannot serve on")
+    assert problem.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_stops_at_once_with_a_stream_open(start: Start, number: signal.Signals) -> None:
+    with serving(latency=0.2) as llm:
+        process = start("serve", "--port", "0", OLLAMA_HOST=llm.url)
+        with httpx.Client(base_url=served(process), timeout=30) as client:
+            values = config(max_steps=500) | {"agent": {"backend": "ollama", "model": "scripted"}}
+            run_id = client.post("/runs", json=values).json()["id"]
+            with client.stream("GET", f"/runs/{run_id}/events") as stream:
+                lines = stream.iter_lines()
+                next(text for text in lines if text.startswith("event: step"))
+                process.send_signal(number)
+                asked = time.monotonic()
+                assert "event: done" not in list(lines)
+                assert process.wait(30) == 0
+                assert time.monotonic() - asked < 5  # it waits 10 s for what it can not end
+    _, problems = process.communicate()
+    assert "Traceback" not in problems
+
+
+def test_submit_prints_the_id_and_the_same_for_the_same_key(start: Start, tmp_path: Path) -> None:
+    url = served(start("serve", "--port", "0"))
+    path = written(tmp_path / "pole.yaml", config())
+    first = invoke("submit", path, "--url", url, "--idempotency-key", "k")
+    assert first[0] == 0
+    assert first == invoke("submit", path, "--url", url, "--idempotency-key", "k")
+    other = written(tmp_path / "other.yaml", config(seed=1))
+    code, _, problem = invoke("submit", other, "--url", url, "--idempotency-key", "k")
+    assert (code, problem.count("\n")) == (2, 1)
+    assert invoke("submit", path, "--url", url, "--idempotency-key", "ü")[0] == 2
+    code, _, problem = invoke("submit", written(tmp_path / "bad.yaml", config(gif_fps=0)), "--url", url)
+    assert code == 2
+    assert "experiment.gif_fps" in problem
+
+
+def test_follow_to_the_end(start: Start, tmp_path: Path) -> None:
+    url = served(start("serve", "--port", "0"))
+    path = written(tmp_path / "pole.yaml", config(num_runs=2, save_gif=True))
+    code, told, problems = invoke("submit", path, "--follow", "--url", url)
+    assert (code, problems) == (0, "")
+    run_id = told.splitlines()[0]
+    assert "episode 1 step 20: action " in told
+    assert re.search(r"average +│ +│ +20\.0 │ 20\.00 ± 0\.00", told)
+    assert f"GIF: {url}/runs/{run_id}/episodes/{{0..1}}/gif" in told
+    again = invoke("follow", run_id, "--url", url)
+    assert [line for line in again[1].splitlines() if " step " in line] == [
+        line for line in told.splitlines() if " step " in line
+    ]
+
+
+def test_run_that_fails_or_is_cancelled_is_exit_code_1(start: Start, tmp_path: Path) -> None:
+    with serving(latency=0.1) as llm:
+        url = served(start("serve", "--port", "0", OLLAMA_HOST=llm.url))
+        failing = config() | {"agent": {"backend": "ollama", "model": "not-there"}}
+        code, _, problem = invoke("submit", written(tmp_path / "f.yaml", failing), "--follow", "--url", url)
+        assert code == 1
+        assert "llm_error" in problem
+        slow = config(max_steps=500) | {"agent": {"backend": "ollama", "model": "scripted"}}
+        following = start("submit", str(written(tmp_path / "s.yaml", slow)), "--follow", "--url", url)
+        run_id = line(following).strip()
+        assert invoke("cancel", run_id, "--url", url)[:2] in [(0, "cancelling\n"), (0, "cancelled\n")]
+        _, problem = following.communicate(timeout=30)
+        assert following.returncode == 1
+        assert f"run {run_id} was cancelled" in problem
+
+
+def test_unknown_run_is_exit_code_2(start: Start) -> None:
+    url = served(start("serve", "--port", "0"))
+    some_id = "019a9f3c-7a52-7c31-9d0e-2f6b8c1d4e5f"
+    for command in ("follow", "cancel"):
+        code, _, problem = invoke(command, some_id, "--url", url)
+        assert (code, problem) == (2, "Error: There is no such run.\n")
+
+
+def test_interrupted_follow_tells_that_the_run_goes_on(start: Start, tmp_path: Path) -> None:
+    with serving(latency=0.05) as llm:
+        url = served(start("serve", "--port", "0", OLLAMA_HOST=llm.url))
+        slow = config(max_steps=60) | {"agent": {"backend": "ollama", "model": "scripted"}}
+        following = start("submit", str(written(tmp_path / "s.yaml", slow)), "--follow", "--url", url)
+        run_id = line(following).strip()
+        assert " step 1:" in line(following)
+        following.send_signal(signal.SIGINT)
+        _, told = following.communicate(timeout=30)
+        assert following.returncode == 130
+        assert f"gym-llm cancel {run_id} --url {url}" in told
+        assert "Traceback" not in told
+        assert invoke("follow", run_id, "--url", url)[0] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_follow_survives_a_restart_and_shows_every_step_once(
+    start: Start, tmp_path: Path, number: signal.Signals
+) -> None:
+    with serving(latency=0.05) as llm:
+        port = free_port()
+        service = start("serve", "--port", port, OLLAMA_HOST=llm.url)
+        url = served(service)
+        slow = config(max_steps=60) | {"agent": {"backend": "ollama", "model": "scripted"}}
+        following = start("submit", str(written(tmp_path / "s.yaml", slow)), "--follow", "--url", url)
+        shown = [line(following) for _ in range(10)]
+        service.send_signal(number)
+        service.wait(30)
+        served(start("serve", "--port", port, OLLAMA_HOST=llm.url))
+        shown += following.communicate(timeout=60)[0].splitlines(keepends=True)
+    assert following.returncode == 0
+    numbers = [int(found[1]) for text in shown if (found := re.match(r"episode 0 step (\d+): ", text))]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert any("ended after" in text for text in shown)

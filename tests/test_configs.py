@@ -1,0 +1,41 @@
+"""The configurations that come with gym-llm."""
+
+from pathlib import Path
+
+import gymnasium as gym
+import pytest
+
+import env_plugins
+from gym_llm import parse_config, run_experiment
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+BASELINES = [path for path in CONFIGS if parse_config(path)["agent"]["backend"] == "baseline"]
+
+
+def name(path: Path) -> str:
+    return path.stem
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=name)
+def test_each_is_valid_and_named_after_what_it_plays(path: Path) -> None:
+    config = parse_config(path)
+    assert config["environment"]["name"] in gym.registry
+    assert config["experiment"]["name"].startswith(path.stem.removesuffix("_openai"))
+    assert config["experiment"]["use_datetime"]
+
+
+def test_there_is_one_for_each_environment_and_backend() -> None:
+    played = [parse_config(path) for path in CONFIGS]
+    environments = {id for plugin in ("lunar_lander", "classic_control") for id in env_plugins.plugins[plugin]}
+    assert {config["environment"]["name"] for config in played} == environments
+    assert {config["agent"]["backend"] for config in played} == {"ollama", "openai", "baseline"}
+
+
+@pytest.mark.parametrize("path", BASELINES, ids=name)
+def test_each_baseline_runs(path: Path, tmp_path: Path) -> None:
+    config = parse_config(path)
+    config["experiment"] |= {"parent": str(tmp_path), "num_runs": 2, "max_steps": 8, "verbose": False}
+    results = run_experiment(config)
+    assert len(results["total_rewards"]) == 2
+    gifs = list(Path(results["folder"]).glob("*.gif"))
+    assert len(gifs) == (2 if config["experiment"]["save_gif"] else 0)
