@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -48,5 +49,12 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
         health.router,
     ):
         app.include_router(router)
-    app.openapi()["components"]["schemas"] |= body.request_schemas() | problems.schemas()
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    # Only when somebody asks: it takes longer than all the rest of the start.
+    schema = FastAPI.openapi(app)
+    schema["components"]["schemas"] |= body.request_schemas() | problems.schemas()
+    return schema
