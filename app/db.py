@@ -1,8 +1,9 @@
 """The database: types that read the same from SQLite and Postgres, connections, transactions, migrations."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -81,6 +82,9 @@ class Database:
             event.listen(self.engine.sync_engine, "connect", _set_up_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
             writer = self.engine.execution_options(begin="BEGIN IMMEDIATE")
+        # SQLite takes one writer at a time. Here the others wait in line; there they would poll, up to 0.1 s apart,
+        # each with a connection and its thread.
+        self._turn: AbstractAsyncContextManager[object] = asyncio.Lock() if self.sqlite else nullcontext()
         self._reading = async_sessionmaker(self.engine, expire_on_commit=False)
         self._writing = async_sessionmaker(writer, expire_on_commit=False)
 
@@ -93,7 +97,7 @@ class Database:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
         """A transaction that is committed at the end, or rolled back where the block raises."""
-        async with self._writing() as session, session.begin():
+        async with self._turn, self._writing() as session, session.begin():
             yield session
 
     async def migrate(self) -> None:

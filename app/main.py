@@ -59,15 +59,17 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
     # These see to themselves who may use them: whoever signs in, and everybody.
     for router in (key_routes.router, health.router):
         app.include_router(router)
-    document = app.openapi()  # Made once, and kept by the application.
-    document["components"]["schemas"] |= body.request_schemas() | problems.schemas()
-    _document_what_cookies_are_for(document)
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
 
 
-def _document_what_cookies_are_for(document: dict[str, Any]) -> None:
+def _described(app: FastAPI) -> dict[str, Any]:
+    # Only when somebody asks: it takes longer than all the rest of the start.
+    document = FastAPI.openapi(app)
+    document["components"]["schemas"] |= body.request_schemas() | problems.schemas()
     # FastAPI can't see that `current_caller`, which alone ends in 403, takes cookies for some methods only.
     for operations in document["paths"].values():
         for method, operation in operations.items():
             if method.upper() not in SAFE_METHODS and str(ForbiddenError.status) in operation["responses"]:
                 operation["security"] = [need for need in operation["security"] if "key" in need]
+    return document

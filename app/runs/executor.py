@@ -98,6 +98,8 @@ class LiveRun:
         self._agent = AgentConfig.model_validate(run.agent)
         self._experiment = ExperimentConfig.model_validate(run.experiment)
         self._log = StepLog(executor.writer, run.id, token, steps=run.steps, episodes_done=run.episodes_done)
+        self._begun: set[int] = set()
+        """Episodes that an earlier worker began."""
         self._failure: Failure | None = None
 
     async def carry_out(self) -> None:
@@ -129,6 +131,7 @@ class LiveRun:
     async def _play_all(self) -> None:
         async with self._executor.database.reading() as session:
             episodes = await repository.list_episodes(session, self._run.id)
+        self._begun = {row.episode for row in episodes}
         ended = {row.episode for row in episodes if row.done_order is not None}
         if failed := [row for row in episodes if row.error is not None]:
             self._failure = Failure.model_validate(failed[0].error)
@@ -204,10 +207,10 @@ class LiveRun:
             await self._stage.publish_rest()
 
     async def _begin(self, episode: int, seed: int) -> list[PastStep]:
-        async with self._executor.database.writing() as session:
-            if not await repository.holds(session, self._run.id, self._token):
-                raise ClaimLostError
-            await repository.start_episode(session, self._run.id, episode, seed)
+        if episode not in self._begun:
+            self._log.begin(episode, seed)
+            return []
+        async with self._executor.database.reading() as session:
             rows = await repository.list_steps(session, self._run.id, limit=None, episode=episode)
         return [past_step(row) for row in rows]
 

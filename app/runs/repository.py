@@ -133,14 +133,9 @@ async def delete_finished(session: AsyncSession, run_id: UUID) -> bool:
     return gone.scalar() is not None
 
 
-async def start_episode(session: AsyncSession, run_id: UUID, episode: int, seed: int) -> Episode:
-    """The row of an episode that begins or goes on."""
-    row = await session.get(Episode, (run_id, episode))
-    if row is None:
-        row = Episode(run_id=run_id, episode=episode, seed=seed, status="running")
-        session.add(row)
-        await session.flush()
-    return row
+async def add_episodes(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Store episodes that begin."""
+    await session.execute(insert(Episode), list(rows))
 
 
 async def forget_steps(session: AsyncSession, run_id: UUID, episode: int) -> None:
@@ -153,9 +148,10 @@ async def add_steps(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) ->
     await session.execute(insert(Step), list(rows))
 
 
-async def update_episode(session: AsyncSession, run_id: UUID, episode: int, values: Mapping[str, Any]) -> None:
-    """Set columns of an episode."""
-    await session.execute(update(Episode).where(Episode.run_id == run_id, Episode.episode == episode).values(**values))
+async def update_episodes(session: AsyncSession, run_id: UUID, episodes: Mapping[int, Mapping[str, Any]]) -> None:
+    """Set columns of episodes, which are by index."""
+    rows = [{"run_id": run_id, "episode": episode, **values} for episode, values in episodes.items()]
+    await session.execute(update(Episode), rows)
 
 
 async def close_episodes(session: AsyncSession, run_id: UUID, status: str) -> None:

@@ -28,6 +28,11 @@ class StepLog:
         self._episodes_done = episodes_done
         self._unstored: deque[StepWrite] = deque()
 
+    def begin(self, episode: int, seed: int) -> None:
+        """Hand over an episode that begins."""
+        row = {"run_id": self._run_id, "episode": episode, "seed": seed, "status": "running"}
+        self._submit(episode, None, {}, new_episode=row)
+
     async def append(self, step: Step) -> None:
         """Number a step and hand it over; waits only where too many are not stored yet.
 
@@ -70,7 +75,13 @@ class StepLog:
         self._episodes_done += 1
         return {"status": status, "done_order": self._episodes_done, "done_at_step": self._steps, **values}
 
-    def _submit(self, episode: int, row: dict[str, Any] | None, episode_values: dict[str, Any]) -> None:
+    def _submit(
+        self,
+        episode: int,
+        row: dict[str, Any] | None,
+        episode_values: dict[str, Any],
+        new_episode: dict[str, Any] | None = None,
+    ) -> None:
         write = StepWrite(
             run_id=self._run_id,
             token=self._token,
@@ -78,6 +89,7 @@ class StepLog:
             row=row,
             episode_values=episode_values,
             run_values={"steps": self._steps, "episodes_done": self._episodes_done},
+            new_episode=new_episode,
         )
         self._writer.submit(write)
         self._unstored.append(write)

@@ -23,15 +23,17 @@ PASSING = (OperationalError, InterfaceError)
 
 @dataclass(slots=True)
 class StepWrite:
-    """One step, and how it changes its episode and its run. `stored` is set once it is committed."""
+    """A step or the begin of an episode, and how it changes its episode and its run. `stored` is set once committed."""
 
     run_id: UUID
     token: UUID
     episode: int
     row: dict[str, Any] | None
-    """Columns of the step; None where an episode ends without one."""
+    """Columns of the step; None where an episode begins, or ends without one."""
     episode_values: dict[str, Any]
     run_values: dict[str, Any]
+    new_episode: dict[str, Any] | None = None
+    """Columns of the episode, where it begins."""
     stored: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -103,16 +105,19 @@ async def _store(session: AsyncSession, writes: list[StepWrite]) -> bool:
     episodes: dict[int, dict[str, Any]] = {}
     for write in writes:
         run_values |= write.run_values
-        episodes.setdefault(write.episode, {}).update(write.episode_values)
+        if write.episode_values:
+            episodes.setdefault(write.episode, {}).update(write.episode_values)
     first = writes[0]
     # Steps before these may have failed to be stored, and the worker not know it yet: the log must have no gap.
     before = first.run_values["steps"] - (first.row is not None)
     if not await repository.holds(session, first.run_id, first.token, at_step=before, **run_values):
         return False
+    if begun := [write.new_episode for write in writes if write.new_episode is not None]:
+        await repository.add_episodes(session, begun)
     if rows := [write.row for write in writes if write.row is not None]:
         await repository.add_steps(session, rows)
-    for episode, values in episodes.items():
-        await repository.update_episode(session, writes[0].run_id, episode, values)
+    if episodes:
+        await repository.update_episodes(session, first.run_id, episodes)
     return True
 
 

@@ -59,8 +59,8 @@ async def test_json_comes_back_as_it_was(database: Database, value: Any):
     run = make_run(id=uuid4(), environment={"value": value})
     async with database.writing() as session:
         await repository.add_run(session, run)
-        await repository.start_episode(session, run.id, 0, 0)
-        await repository.update_episode(session, run.id, 0, {"final_observation": value})
+        await repository.add_episodes(session, [{"run_id": run.id, "episode": 0, "seed": 0, "status": "running"}])
+        await repository.update_episodes(session, run.id, {0: {"final_observation": value}})
     async with database.reading() as session:
         found = await repository.get_run(session, run.id)
         episode = await repository.get_episode(session, run.id, 0)

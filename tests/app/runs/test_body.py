@@ -12,6 +12,9 @@ SECRET = "sk-a-secret-nobody-may-see"
 YAML = {"Content-Type": "application/yaml"}
 
 
+refused_before_any_sql = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
 def changed(*path: str, to: Any) -> Json:
     """A good request with one wrong value."""
     request: Json = body()
@@ -22,6 +25,7 @@ def changed(*path: str, to: Any) -> Json:
     return request
 
 
+@refused_before_any_sql
 @pytest.mark.parametrize(
     ("request_body", "field"),
     [
@@ -77,6 +81,7 @@ async def test_every_wrong_field_is_listed(client: httpx.AsyncClient):
     assert all(error["message"] for error in errors)
 
 
+@refused_before_any_sql
 @pytest.mark.parametrize(
     ("content", "headers"),
     [
@@ -106,6 +111,7 @@ async def test_an_unreadable_body(client: httpx.AsyncClient, content: bytes, hea
     assert response.json()["type"].endswith("malformed-body")
 
 
+@refused_before_any_sql
 async def test_a_yaml_bomb_is_refused_before_it_grows(client: httpx.AsyncClient):
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
@@ -145,6 +151,7 @@ async def test_text_that_no_database_can_hold(client: httpx.AsyncClient, request
     assert response.status_code in (202, 400, 422), response.text
 
 
+@refused_before_any_sql
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "multipart/form-data; boundary=x"])
 async def test_another_content_type(client: httpx.AsyncClient, kind: str):
     response = await client.post("/runs", content="a: b", headers={"Content-Type": kind})
@@ -152,6 +159,7 @@ async def test_another_content_type(client: httpx.AsyncClient, kind: str):
     assert response.json()["type"].endswith("unsupported-media-type")
 
 
+@refused_before_any_sql
 @pytest.mark.parametrize("kind", ["application/json", "application/yaml"])
 async def test_a_body_that_is_too_large(client: httpx.AsyncClient, service: Service, kind: str):
     sent = 0
@@ -167,6 +175,7 @@ async def test_a_body_that_is_too_large(client: httpx.AsyncClient, service: Serv
     assert response.json()["type"].endswith("body-too-large")
 
 
+@refused_before_any_sql
 @pytest.mark.parametrize("length", [256, 400])
 async def test_an_idempotency_key_that_is_too_long(client: httpx.AsyncClient, length: int):
     response = await client.post("/runs", json=body(), headers={"Idempotency-Key": "k" * length})

@@ -124,7 +124,7 @@ async def test_only_what_is_over_is_deleted_with_all_it_has(database: Database):
     for status, gone in (("running", False), ("cancelling", False), ("succeeded", True)):
         run = await stored_run(database, status=status)
         async with database.writing() as session:
-            await repository.start_episode(session, run.id, 0, 0)
+            await repository.add_episodes(session, [{"run_id": run.id, "episode": 0, "seed": 0, "status": "running"}])
             await repository.add_steps(session, [step_row(run, 1)])
         async with database.writing() as session:
             assert await repository.delete_finished(session, run.id) == gone
@@ -137,8 +137,10 @@ async def test_ended_episodes_come_in_the_order_of_their_end(database: Database)
     run = await stored_run(database)
     async with database.writing() as session:
         for episode, (order, at_step) in enumerate([(2, 7), (1, 4), (None, None), (3, 7)]):
-            await repository.start_episode(session, run.id, episode, episode)
-            await repository.update_episode(session, run.id, episode, {"done_order": order, "done_at_step": at_step})
+            await repository.add_episodes(
+                session, [{"run_id": run.id, "episode": episode, "seed": episode, "status": "running"}]
+            )
+            await repository.update_episodes(session, run.id, {episode: {"done_order": order, "done_at_step": at_step}})
     async with database.reading() as session:
         for after, up_to, expected in ((0, 3, []), (0, 4, [1]), (0, 7, [1, 0, 3]), (1, 7, [0, 3]), (3, 99, [])):
             found = await repository.done_episodes(session, run.id, after, up_to)

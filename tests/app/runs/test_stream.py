@@ -36,9 +36,11 @@ class Script:
 
     async def end_episode(self) -> None:
         async with self.database.writing() as session:
-            await repository.start_episode(session, self.run.id, self.ended, 0)
+            await repository.add_episodes(
+                session, [{"run_id": self.run.id, "episode": self.ended, "seed": self.ended, "status": "running"}]
+            )
             values = {"status": "succeeded", "done_order": self.ended + 1, "done_at_step": self.steps}
-            await repository.update_episode(session, self.run.id, self.ended, values)
+            await repository.update_episodes(session, self.run.id, {self.ended: values})
         self.ended += 1
         self.watched.wake(self.run.id)
 

@@ -68,7 +68,7 @@ async def claimed(database: Database) -> tuple[Run, UUID]:
     run, token = await stored_run(database), uuid7()
     async with database.writing() as session:
         await repository.claim(session, run.id, token)
-        await repository.start_episode(session, run.id, 0, 0)
+        await repository.add_episodes(session, [{"run_id": run.id, "episode": 0, "seed": 0, "status": "running"}])
     return run, token
 
 

@@ -1,0 +1,1 @@
+"""What it costs: one command each, see README.md."""
