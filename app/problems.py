@@ -8,9 +8,17 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from app.errors import PROBLEM, BodyTooLargeError, InvalidRequestError, MalformedBodyError, ProblemError
+from app.errors import (
+    PROBLEM,
+    BodyTooLargeError,
+    InvalidRequestError,
+    MalformedBodyError,
+    ProblemError,
+    UnavailableError,
+)
 from gym_llm.errors import ConfigError
 
 MEDIA_TYPE = "application/problem+json"
@@ -112,6 +120,11 @@ def install(app: FastAPI) -> None:
         slug = error.detail.lower().replace(" ", "-")
         body = {"type": PROBLEM + slug, "title": error.detail, "status": error.status_code, "detail": error.detail}
         return JSONResponse(body, error.status_code, headers=error.headers, media_type=MEDIA_TYPE)
+
+    @app.exception_handler(OperationalError)
+    async def _database(_: Request, error: OperationalError) -> JSONResponse:
+        log.error("database out of reach", error=type(error.orig).__name__)
+        return render(UnavailableError("The database does not answer; try again."))
 
     @app.exception_handler(Exception)
     async def _internal(_: Request, error: Exception) -> JSONResponse:
