@@ -1,6 +1,7 @@
 """Failures of the service: each carries its HTTP status and a stable type; one handler renders them all."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 PROBLEM = "urn:gym-llm:problem:"
@@ -12,7 +13,7 @@ class ProblemError(Exception):
     status: ClassVar[int] = 500
     slug: ClassVar[str] = "internal"
     title: ClassVar[str] = "Internal error"
-    headers: ClassVar[Mapping[str, str] | None] = None
+    headers: Mapping[str, str] | None = None
 
     def __init__(self, detail: str, **extra: Any) -> None:
         super().__init__(detail)
@@ -41,7 +42,7 @@ class MalformedBodyError(ProblemError):
 
 class UnauthorizedError(ProblemError):
     status, slug, title = 401, "unauthorized", "A valid API key is needed"
-    headers = {"WWW-Authenticate": "Bearer"}  # noqa: RUF012 - a ClassVar of its parent
+    headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
 
 
 class ForbiddenError(ProblemError):
@@ -58,6 +59,14 @@ class ConflictError(ProblemError):
 
 class BodyTooLargeError(ProblemError):
     status, slug, title = 413, "body-too-large", "The body is too large"
+
+
+class RangeNotSatisfiableError(ProblemError):
+    status, slug, title = 416, "range-not-satisfiable", "The range lies beyond the file"
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The file has {size} bytes.")
+        self.headers = {"Content-Range": f"bytes */{size}"}
 
 
 class UnsupportedMediaTypeError(ProblemError):

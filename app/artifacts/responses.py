@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 from email.utils import format_datetime
 from typing import IO
 
-from fastapi import HTTPException, Response
+from fastapi import Response
 from fastapi.responses import StreamingResponse
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from app.artifacts.base import PIECE, StoredFile, pieces
+from app.errors import RangeNotSatisfiableError
 
 _RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})-(\d{0,18})\s*", re.IGNORECASE)
 
@@ -21,7 +22,7 @@ def file_response(request: Headers, file: StoredFile, media_type: str) -> Respon
     """A stored file, or the part of it that was asked for.
 
     Raises:
-        HTTPException: 416, the range lies beyond the file.
+        RangeNotSatisfiableError: the range lies beyond the file.
     """
     modified = format_datetime(file.modified, usegmt=True)
     headers = {"ETag": file.etag, "Last-Modified": modified, "Cache-Control": "private, no-cache"}
@@ -76,5 +77,5 @@ def _part(asked: str, size: int) -> tuple[int, int] | None:
     else:
         return None
     if start >= end:
-        raise HTTPException(416, "Range not satisfiable", headers={"Content-Range": f"bytes */{size}"})
+        raise RangeNotSatisfiableError(size)
     return start, end

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from app.artifacts.metrics import Metrics
 from app.artifacts.responses import Download, file_response
 from app.deps import CurrentCaller
-from app.errors import InvalidRequestError, NotFoundError, UnavailableError
+from app.errors import InvalidRequestError, NotFoundError, RangeNotSatisfiableError, UnavailableError
 from app.problems import documented
 from app.runs.files import RunFiles
 from app.runs.routes import EpisodeIndex, Runs
@@ -35,8 +35,8 @@ def _binary(media_type: str, what: str) -> dict[int | str, dict[str, Any]]:
     return {
         200: {"content": content, "description": what},
         206: {"content": content, "description": "The range that was asked for"},
-        416: {"description": "The range lies beyond the file"},
         304: {"description": "Not changed since the ETag in `If-None-Match`"},
+        **documented(RangeNotSatisfiableError),
     }
 
 
