@@ -11,10 +11,10 @@ from app.artifacts.frames import FrameFeed, LiveFrames
 from app.artifacts.local import LocalStore
 from app.artifacts.staging import Staging
 from app.db import Database
-from app.engine.base import Engine
+from app.engine.base import QUEUE, Engine
 from app.engine.lease import Lease
 from app.engine.local import LocalEngine
-from app.engine.procrastinate import QUEUE, ProcrastinateEngine
+from app.engine.procrastinate import ProcrastinateEngine
 from app.environments.catalog import Catalog
 from app.keys.authenticator import KeyAuthenticator
 from app.keys.service import KeyService

@@ -63,6 +63,10 @@ class ExperimentConfig(_Section):
     )
     caption: bool = Field(False, description="Write frame, step, action and reflection under each frame.")
     save_video: bool = Field(False, description="An MP4 beside the GIF.")
+    queue: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")] = Field(
+        "runs", description="The service's workers that may play it, by the queue they take from."
+    )
+    priority: int = Field(0, ge=-100, le=100, description="In the service: a waiting run with a higher one goes first.")
     timeout_s: Annotated[float, Field(gt=0)] | None = Field(None, description="Time allowed for the whole run, in s.")
 
 

@@ -6,14 +6,23 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+QUEUE = "runs"
+"""The queue of runs that name no other."""
 Execute = Callable[[UUID], Awaitable[None]]
 
 
 class Engine(Protocol):
     """Carries out submitted runs by calling `execute(run_id)`, at least once each until it returns."""
 
-    async def submit(self, session: AsyncSession, run_id: UUID) -> None:
-        """Take on a run. It starts only after the transaction of `session` is committed, and never if it is not."""
+    async def submit(self, session: AsyncSession, run_id: UUID, *, queue: str = QUEUE, priority: int = 0) -> None:
+        """Take on a run. It starts only after the transaction of `session` is committed, and never if it is not.
+
+        Args:
+            session: of the caller's transaction.
+            run_id: of the run.
+            queue: which workers may carry it out, where there are workers.
+            priority: a waiting run with a higher one goes first.
+        """
         ...
 
     async def cancel(self, run_id: UUID) -> None:

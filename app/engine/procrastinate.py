@@ -13,12 +13,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.engine.base import Execute
+from app.engine.base import QUEUE, Execute
 from app.engine.lease import Lease, Watchdog, retry_stalled
 
 log = structlog.get_logger()
 
-QUEUE = "runs"
 TASK = "gym_llm.carry_out"
 RESTART_S = 1.0
 """Before a worker that stopped by itself, as when Postgres restarts, is started again."""
@@ -59,10 +58,11 @@ class ProcrastinateEngine:
         self._lease = lease
         self._side_tasks: list[asyncio.Task[None]] = []
 
-    async def submit(self, session: AsyncSession, run_id: UUID) -> None:
+    async def submit(self, session: AsyncSession, run_id: UUID, *, queue: str = QUEUE, priority: int = 0) -> None:
         # On the connection of the caller's transaction: the run and its job are committed together or not at all.
         connection = (await (await session.connection()).get_raw_connection()).driver_connection
-        await self._task.configure(connection=connection, lock=str(run_id)).defer_async(run_id=str(run_id))
+        task = self._task.configure(connection=connection, lock=str(run_id), queue=queue, priority=priority)
+        await task.defer_async(run_id=str(run_id))
 
     async def cancel(self, run_id: UUID) -> None:
         for job in await self._app.job_manager.list_jobs_async(lock=str(run_id), status="doing"):

@@ -99,7 +99,9 @@ class RunService:
                         "wait until one is over, or cancel one."
                     )
                 await repository.add_run(session, run)
-                await self._engine.submit(session, run.id)
+                await self._engine.submit(
+                    session, run.id, queue=request.experiment.queue, priority=request.experiment.priority
+                )
         except (IntegrityError, TooManyRunsError):
             # The same key twice at the same time: the other request was faster.
             if idempotency_key and (earlier := await self._earlier(caller, idempotency_key, digest)):

@@ -68,6 +68,18 @@ async def test_slots_and_order(work: Work):
     assert [run_id for what, run_id in work.log if what == "start"] == [FIRST, SECOND, THIRD]
 
 
+async def test_a_higher_priority_goes_first(work: Work, database: Database):
+    async with engine_of(work, 1, [FIRST]) as engine:
+        await work.until("start", FIRST)
+        async with database.writing() as session:
+            await engine.submit(session, SECOND)
+            await engine.submit(session, THIRD, priority=5)
+        for gate in work.gates.values():
+            gate.set()
+        await work.until("end", SECOND)
+    assert [run_id for what, run_id in work.log if what == "start"] == [FIRST, THIRD, SECOND]
+
+
 async def test_what_is_rolled_back_never_starts(work: Work, database: Database):
     async with engine_of(work, 2) as engine:
         with pytest.raises(ZeroDivisionError):
