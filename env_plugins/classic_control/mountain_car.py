@@ -91,7 +91,7 @@ class MountainCarLLM(gym.ObservationWrapper[Scalars, Any, Any], LLMEnv):
         slope = "up" if (velocity > 0) == (position > BOTTOM) else "down"
         return Advice(
             action,
-            f"At {position:.3f} the car rolls {slope} the slope to the {way} at {abs(velocity):.4f}: pushing {way} as "
+            f"At {position:z.3f} the car rolls {slope} the slope to the {way} at {abs(velocity):.4f}: pushing {way} as "
             "well, to gain energy.",
         )
 
@@ -103,5 +103,5 @@ def _at_rest(position: float) -> Advice:
     action, side, way = (RIGHT, "left", "right") if position < BOTTOM else (LEFT, "right", "left")
     return Advice(
         action,
-        f"The car rests at {position:.3f}, on the {side} side of the valley's bottom: pushing {way}, with the slope.",
+        f"The car rests at {position:z.3f}, on the {side} side of the valley's bottom: pushing {way}, with the slope.",
     )

@@ -66,7 +66,7 @@ def _coasting(state: LanderState) -> str:
     limit = state.y - wanted.wanted_y + 2 * TOLERANCE
     safe = f"within the safe limit of {limit:.3f}" if state.velocity_y < 0 else "no fall to slow"
     return (
-        f"{_speed(state)} at a height of {state.y:.2f}, {safe}, and the turn from {_tilt(state.angle)} to the wanted "
+        f"{_speed(state)} at a height of {state.y:z.2f}, {safe}, and the turn from {_tilt(state.angle)} to the wanted "
         f"{_tilt(wanted.wanted_angle)} needs no correction: no engine, to save fuel."
     )
 
@@ -75,11 +75,11 @@ def _descent(state: LanderState) -> str:
     above = state.y - errors(state).wanted_y
     if above < 0:
         return (
-            f"{_speed(state)} at a height of {state.y:.2f}, which is {-above:.2f} too low for being {abs(state.x):.2f} "
+            f"{_speed(state)} at a height of {state.y:z.2f}, which is {-above:z.2f} too low for being {abs(state.x):.2f} "
             "away from the middle of the pad: firing the main engine for lift."
         )
     return (
-        f"{_speed(state)} at a height of {state.y:.2f}, where {above + 2 * TOLERANCE:.3f} is the safe limit: firing "
+        f"{_speed(state)} at a height of {state.y:z.2f}, where {above + 2 * TOLERANCE:z.3f} is the safe limit: firing "
         "the main engine to slow the descent."
     )
 
