@@ -75,8 +75,8 @@ def _descent(state: LanderState) -> str:
     above = state.y - errors(state).wanted_y
     if above < 0:
         return (
-            f"{_speed(state)} at a height of {state.y:z.2f}, which is {-above:z.2f} too low for being {abs(state.x):.2f} "
-            "away from the middle of the pad: firing the main engine for lift."
+            f"{_speed(state)} at a height of {state.y:z.2f}, which is {-above:z.2f} too low for being "
+            f"{abs(state.x):.2f} away from the middle of the pad: firing the main engine for lift."
         )
     return (
         f"{_speed(state)} at a height of {state.y:z.2f}, where {above + 2 * TOLERANCE:z.3f} is the safe limit: firing "
