@@ -7,7 +7,7 @@ TESTS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test serve check lock clean
+.PHONY: help setup demo test chaos serve check lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
@@ -29,6 +29,9 @@ demo: $(STAMP) ## A landing, live: starts the service, plays a run, fetches its 
 
 test: $(STAMP) ## Run the tests (TESTS="-k stream" for some of them)
 	@$(BIN)/python -m pytest $(TESTS)
+
+chaos: $(STAMP) ## Kill, stop and cut off the parts of a deployment while it plays; prints what came of it (10 minutes)
+	@GYM_LLM_CHAOS=long $(BIN)/python -m pytest tests/chaos
 
 serve: $(STAMP) ## Start the service on port 8000
 	@$(BIN)/gym-llm serve

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from uuid import UUID
 
 import psycopg
@@ -51,5 +52,6 @@ class WakeUps:
             self._wake_all()
             while True:
                 async for news in connection.notifies(timeout=ALIVE_S):
-                    self._wake(UUID(news.payload))
+                    with suppress(ValueError):  # Anyone may notify; what is no id is not ours.
+                        self._wake(UUID(news.payload))
                 await connection.execute("SELECT 1")

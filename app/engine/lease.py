@@ -13,6 +13,10 @@ import structlog
 log = structlog.get_logger()
 
 SWEEP_LOCK = "gym-llm sweeper"
+FAILED_TO_TODO = """
+    UPDATE procrastinate_jobs SET status = 'todo', abort_requested = false, attempts = attempts + 1
+    WHERE status = 'failed'
+"""
 SLEPT = 70
 """Exit code of a worker that slept past its lease."""
 
@@ -56,6 +60,8 @@ async def _sweep(app: procrastinate.App, lease: Lease) -> None:
         for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=lease.lost_after_s):
             log.warning("worker lost, its run goes back into the queue", run=job.task_kwargs.get("run_id"))
             await app.job_manager.retry_job(job)
+        # A job that was to be interrupted does not go back into the queue then: it fails, and its run would never end.
+        await connection.execute(FAILED_TO_TODO)
 
 
 class Watchdog:

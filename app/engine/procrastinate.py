@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from uuid import UUID
 
 import procrastinate
@@ -13,6 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db import POSTGRES
 from app.engine.base import QUEUE, Execute
 from app.engine.lease import Lease, Watchdog, retry_stalled
 
@@ -49,7 +49,9 @@ class ProcrastinateEngine:
         self, url: str, execute: Execute, *, slots: int, lease: Lease, queues: Sequence[str] = (QUEUE,)
     ) -> None:
         conninfo = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-        connector = procrastinate.PsycopgConnector(conninfo=conninfo, min_size=1, max_size=4)
+        connector = procrastinate.PsycopgConnector(
+            conninfo=conninfo, kwargs=POSTGRES["connect_args"], min_size=1, max_size=4
+        )
         self._app = procrastinate.App(connector=connector)
         self._task = self._app.task(name=TASK, queue=QUEUE, retry=Interrupted())(self._carry_out)
         self._execute = execute
@@ -89,7 +91,7 @@ class ProcrastinateEngine:
 
     async def _work(self) -> None:
         while True:
-            with suppress(procrastinate.exceptions.ConnectorException):
+            try:
                 await self._app.run_worker_async(
                     queues=self._queues,
                     concurrency=self._slots,
@@ -102,5 +104,7 @@ class ProcrastinateEngine:
                     fetch_job_polling_interval=1.0,
                     abort_job_polling_interval=1.0,
                 )
+            except Exception as error:  # noqa: BLE001 - whatever it is, a process that takes no runs is of no use
+                log.error("worker failed", error=type(error).__name__)
             log.warning("worker stopped by itself and is started again")
             await asyncio.sleep(RESTART_S)

@@ -1,7 +1,7 @@
 """One writer for the steps of all live runs: steps that arrive together share one commit."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -35,6 +35,10 @@ class StepWrite:
     new_episode: dict[str, Any] | None = None
     """Columns of the episode, where it begins."""
     stored: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+Writes = dict[tuple[UUID, UUID], list[StepWrite]]
+"""By run and token: a process can hold a run anew while its earlier claim on it still writes."""
 
 
 class StepWriter:
@@ -73,34 +77,34 @@ class StepWriter:
             while not self._queue.empty():
                 batch.append(self._queue.get_nowait())
             more = None not in batch
-            writes: dict[UUID, list[StepWrite]] = {}
+            writes: Writes = {}
             for write in batch:
                 if write is not None:
-                    writes.setdefault(write.run_id, []).append(write)
+                    writes.setdefault((write.run_id, write.token), []).append(write)
             if writes:
                 await self._commit(writes)
 
-    async def _commit(self, writes: dict[UUID, list[StepWrite]]) -> None:
+    async def _commit(self, writes: Writes) -> None:
         try:
             async for attempt in stamina.retry_context(on=PASSING, attempts=5, wait_initial=0.2, wait_max=5.0):
                 with attempt:
                     async with self._database.writing() as session:
-                        lost = {run_id for run_id, of_run in writes.items() if not await _store(session, of_run)}
+                        lost = {claim for claim, of_claim in writes.items() if not await _store(session, of_claim)}
         except Exception as error:  # noqa: BLE001 - whatever it is, its runs are told, and the others go on
             if len(writes) > 1 and not isinstance(error, PASSING):
-                for run_id, of_run in writes.items():
-                    await self._commit({run_id: of_run})
+                for claim, of_claim in writes.items():
+                    await self._commit({claim: of_claim})
                 return
-            log.error("steps not stored", runs=[str(run_id) for run_id in writes], error=type(error).__name__)
+            log.error("steps not stored", runs=[str(run_id) for run_id, _ in writes], error=type(error).__name__)
             _settle(writes, set(writes), error)
             return
         _settle(writes, lost, ClaimLostError())
-        for run_id in writes:
+        for run_id, _ in writes:
             self._wake(run_id)
 
 
 async def _store(session: AsyncSession, writes: list[StepWrite]) -> bool:
-    # All writes of one run; later values of the run and of each episode win.
+    # All writes under one claim; later values of the run and of each episode win.
     run_values: dict[str, Any] = {}
     episodes: dict[int, dict[str, Any]] = {}
     for write in writes:
@@ -121,12 +125,12 @@ async def _store(session: AsyncSession, writes: list[StepWrite]) -> bool:
     return True
 
 
-def _settle(writes: dict[UUID, list[StepWrite]], failed: set[UUID], error: Exception) -> None:
-    for run_id, of_run in writes.items():
-        for write in of_run:
+def _settle(writes: Writes, failed: Collection[tuple[UUID, UUID]], error: Exception) -> None:
+    for claim, of_claim in writes.items():
+        for write in of_claim:
             if write.stored.done():
                 continue
-            if run_id in failed:
+            if claim in failed:
                 write.stored.set_exception(error)
                 write.stored.exception()  # Seen: the executor may have stopped caring for it.
             else:

@@ -112,6 +112,20 @@ async def test_many_steps_share_few_transactions(counting: CountingDatabase, wri
     assert set(woken) == {run.id for run, _ in runs}
 
 
+async def test_two_claims_of_one_process_do_not_share_their_check(counting: CountingDatabase, writer: StepWriter):
+    run, stale = await claimed(counting)
+    token = uuid7()
+    async with counting.writing() as session:
+        await repository.claim(session, run.id, token)
+    kept, lost = write(run, token, 1), write(run, stale, 1)
+    for one in (kept, lost):
+        writer.submit(one)
+    first, second = await results([kept, lost])
+    assert first is None
+    assert isinstance(second, ClaimLostError)
+    assert await ids(counting, run) == [1]
+
+
 async def test_a_stale_worker_writes_nothing_and_disturbs_nobody(counting: CountingDatabase, writer: StepWriter):
     (taken, stale), (held, token) = await claimed(counting), await claimed(counting)
     async with counting.writing() as session:

@@ -1,0 +1,208 @@
+"""Runs as jobs in Postgres: taken on with their transaction, given back, put back, interrupted."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import procrastinate
+import psycopg
+import pytest
+from procrastinate.jobs import Job
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from app.db import Database
+from app.engine.lease import Lease, retry_stalled
+from app.engine.procrastinate import Interrupted, ProcrastinateEngine
+from app.runs import repository
+from tests.app.rows import make_run
+from tests.databases import Postgres
+
+JOB = Job(id=1, queue="runs", lock="", queueing_lock=None, task_name="carry_out")
+JOBS = "SELECT id, status::text, lock, attempts, worker_id, abort_requested FROM procrastinate_jobs"
+LEASE = Lease(heartbeat_s=0.2, lost_after_s=0.6)
+
+
+class Work:
+    """What an engine is given to do: it goes on until it is let go, and counts what happens."""
+
+    def __init__(self) -> None:
+        self.begun: Counter[UUID] = Counter()
+        self.interrupted: Counter[UUID] = Counter()
+        self.let_go = asyncio.Event()
+
+    async def execute(self, run_id: UUID) -> None:
+        self.begun[run_id] += 1
+        try:
+            await self.let_go.wait()
+        except asyncio.CancelledError:
+            self.interrupted[run_id] += 1
+            raise
+
+
+@pytest.fixture
+def work() -> Work:
+    return Work()
+
+
+@pytest.fixture
+def database_url(postgres: Postgres) -> Iterator[str]:
+    with postgres.database() as url:
+        yield url.replace("postgresql://", "postgresql+psycopg://")
+
+
+@asynccontextmanager
+async def engine_of(database: Database, work: Work, slots: int = 0) -> AsyncIterator[ProcrastinateEngine]:
+    url = database.engine.url.render_as_string(hide_password=False)
+    engine = ProcrastinateEngine(url, work.execute, slots=slots, lease=LEASE)
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.drain()
+
+
+async def submit(engine: ProcrastinateEngine, database: Database, fail: bool = False) -> UUID:
+    run = make_run()
+    async with database.writing() as session:
+        await repository.add_run(session, run)
+        await engine.submit(session, run.id)
+        if fail:
+            raise ZeroDivisionError
+    return run.id
+
+
+async def jobs(database: Database) -> list[dict[str, Any]]:
+    async with database.reading() as session:
+        return [dict(row) for row in (await session.execute(text(JOBS))).mappings()]
+
+
+async def until(probe: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        if probe():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it did not get there")
+
+
+async def until_jobs(database: Database, *statuses: str) -> None:
+    """Return when the jobs have these statuses."""
+    for _ in range(3000):
+        if [job["status"] for job in await jobs(database)] == [*statuses]:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"the jobs stayed at {await jobs(database)}")
+
+
+async def test_a_run_and_its_job_are_committed_together_or_not_at_all(database: Database, work: Work):
+    async with engine_of(database, work) as engine:
+        with pytest.raises(ZeroDivisionError):
+            await submit(engine, database, fail=True)
+        async with database.reading() as session:
+            assert await repository.unfinished_runs(session) == []
+        assert await jobs(database) == []
+        run_id = await submit(engine, database)
+        async with database.reading() as session:
+            assert await repository.unfinished_runs(session) == [run_id]
+        assert [(job["status"], job["lock"]) for job in await jobs(database)] == [("todo", str(run_id))]
+
+
+async def test_what_is_carried_out_leaves_no_job(database: Database, work: Work):
+    work.let_go.set()
+    async with engine_of(database, work, slots=2) as engine:
+        run_id = await submit(engine, database)
+        await until(lambda: work.begun[run_id] == 1)
+        await until_jobs(database)
+    assert work.begun == {run_id: 1}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncio.CancelledError(),
+        OperationalError("SELECT 1", {}, Exception("gone")),
+        psycopg.OperationalError("gone"),
+        ConnectionResetError(),
+    ],
+)
+def test_what_is_interrupted_goes_back_into_the_queue(error: BaseException):
+    assert isinstance(Interrupted().get_retry_decision(exception=error, job=JOB), procrastinate.RetryDecision)
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), KeyError("a bug"), AssertionError()])
+def test_what_failed_does_not(error: Exception):
+    assert Interrupted().get_retry_decision(exception=error, job=JOB) is None
+
+
+async def test_a_database_that_is_gone_puts_the_job_back_and_it_is_carried_out_again(database: Database):
+    calls: list[UUID] = []
+
+    async def execute(run_id: UUID) -> None:
+        calls.append(run_id)
+        if len(calls) == 1:
+            raise OperationalError("SELECT 1", {}, Exception("gone"))
+
+    work = Work()
+    work.execute = execute  # type: ignore[method-assign]
+    async with engine_of(database, work, slots=1) as engine:
+        run_id = await submit(engine, database)
+        await until(lambda: len(calls) == 2)
+    assert calls == [run_id, run_id]
+
+
+async def test_draining_gives_jobs_back(database: Database, work: Work):
+    async with engine_of(database, work, slots=2) as engine:
+        run_id = await submit(engine, database)
+        await until(lambda: work.begun[run_id] == 1)
+        await until_jobs(database, "doing")
+    assert work.interrupted == {run_id: 1}
+    assert [job["status"] for job in await jobs(database)] == ["todo"]
+    async with engine_of(database, work, slots=2):
+        await until(lambda: work.begun[run_id] == 2)
+
+
+async def test_cancelling_interrupts_what_runs_and_only_that(database: Database, work: Work):
+    async with engine_of(database, work) as elsewhere, engine_of(database, work, slots=2) as engine:
+        first, second = await submit(engine, database), await submit(engine, database)
+        await until(lambda: work.begun.total() == 2)
+        await elsewhere.cancel(first)
+        await until(lambda: work.interrupted[first] == 1)
+        assert work.interrupted == {first: 1}
+        await elsewhere.cancel(UUID(int=0))
+        work.let_go.set()
+        await until(lambda: work.begun[second] == 1)
+    assert work.interrupted == {first: 1}
+
+
+async def test_the_job_of_a_lost_worker_is_put_back_once_by_any_number_of_sweepers(database: Database, work: Work):
+    conninfo = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    apps = [procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=conninfo)) for _ in range(2)]
+    async with engine_of(database, work) as engine, apps[0].open_async(), apps[1].open_async():
+        await submit(engine, database)
+        worker_id = await apps[0].job_manager.register_worker()
+        job = await apps[0].job_manager.fetch_job(queues=["runs"], worker_id=worker_id)
+        assert job is not None
+        sweepers = [asyncio.create_task(retry_stalled(app, LEASE)) for app in apps for _ in range(2)]
+        await until_jobs(database, "todo")
+        # Time for several more looks: there is nothing left to put back.
+        await asyncio.sleep(4 * LEASE.sweep_s)
+        [again] = await jobs(database)
+        for sweeper in sweepers:
+            sweeper.cancel()
+        await asyncio.gather(*sweepers, return_exceptions=True)
+    assert (again["status"], again["attempts"]) == ("todo", 1)
+
+
+async def test_the_job_of_a_worker_lost_while_it_was_cancelled_is_put_back_too(database: Database, work: Work):
+    conninfo = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    lost = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=conninfo))
+    async with engine_of(database, work) as engine, lost.open_async():
+        run_id = await submit(engine, database)
+        await lost.job_manager.fetch_job(queues=["runs"], worker_id=await lost.job_manager.register_worker())
+        await engine.cancel(run_id)
+        async with engine_of(database, work, slots=1):
+            await until(lambda: work.begun[run_id] == 1)
+        assert work.begun == {run_id: 1}
