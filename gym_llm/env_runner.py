@@ -136,6 +136,8 @@ class EnvRunner:
                 self._thread, _timed, lambda: _attributed(failure, call)
             )
         else:
+            # Others get their turn all the same: with a fast agent, nothing else in an episode waits for anything.
+            await asyncio.sleep(0)
             result, seconds = _timed(lambda: _attributed(failure, call))
         self._trial_calls_left = TRIAL_CALLS if seconds > INLINE_BELOW_S else max(0, self._trial_calls_left - 1)
         return result

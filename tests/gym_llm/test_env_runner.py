@@ -114,3 +114,22 @@ async def test_frames_come_only_where_the_environment_renders() -> None:
         taken = await runner.step(0, 1)
         assert (taken.frame.shape if taken.frame is not None else None) == shape
         await runner.close()
+
+
+async def test_a_fast_environment_lets_others_have_their_turn() -> None:
+    runner = await EnvRunner.make(lambda: CountingEnv(length=10**9))
+    await runner.reset(0)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    beside = asyncio.create_task(other())
+    for number in range(1, 201):
+        await runner.step(0, number)
+    beside.cancel()
+    await runner.close()
+    assert turns >= 150
