@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -57,6 +58,8 @@ def start() -> Iterator[Start]:
                 stderr=subprocess.PIPE,
                 text=True,
                 env=os.environ | environ | {"PYTHONUNBUFFERED": "1"},
+                # In the background of a script, Ctrl-C is ignored, by all that are started there too.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )
             processes.enter_context(process)
             processes.callback(process.kill)
