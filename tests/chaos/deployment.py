@@ -20,7 +20,7 @@ from tests.scripted_llm.fixtures import Serving, serving
 WORKERS = 3
 EPISODES, MAX_STEPS = 4, 25
 LATENCY_S = 0.04
-HEARTBEAT_S, LOST_AFTER_S = 0.5, 2.0
+HEARTBEAT_S, LOST_AFTER_S = 0.5, 4.0
 PORTS = range(8700, 8800)
 """Of the API. Below those that the system hands out by itself: it must get the same one again after each restart."""
 AUDIT = """
