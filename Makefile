@@ -7,7 +7,7 @@ TESTS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos serve check lock clean
+.PHONY: help setup demo test baselines chaos serve check lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
@@ -30,6 +30,10 @@ demo: $(STAMP) ## A landing, live: starts the service, plays a run, fetches its 
 test: $(STAMP) ## Run the tests (TESTS="-k stream" for some of them)
 	@$(BIN)/python -m pytest $(TESTS)
 
+baselines: $(STAMP) ## Install Stable-Baselines3 too, to train and play policies (several GB)
+	@# Not with pip: it stumbles over the extras of CUDA's packages.
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-sb3.lock
+
 chaos: $(STAMP) ## Kill, stop and cut off the parts of a deployment while it plays; prints what came of it (10 minutes)
 	@GYM_LLM_CHAOS=long $(BIN)/python -m pytest tests/chaos
 
@@ -46,10 +50,14 @@ check: $(STAMP) ## Lint, formatting, types, import direction
 COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-emit-find-links --no-header --no-annotate --quiet
 
+# All but sb3, which brings several GB of PyTorch and CUDA.
+EXTRAS := $(addprefix --extra ,minari minigrid parquet s3)
+
 lock: $(STAMP) ## Write the lock files anew, with the newest releases: for development, for running, for building
-	$(COMPILE) --upgrade pyproject.toml --extra s3 --group dev --output-file requirements-dev.lock
+	$(COMPILE) --upgrade pyproject.toml $(EXTRAS) --group dev --output-file requirements-dev.lock
 	cp requirements-dev.lock requirements.lock && cp requirements-dev.lock requirements-build.lock
-	$(COMPILE) pyproject.toml --extra s3 --constraint requirements-dev.lock --output-file requirements.lock
+	$(COMPILE) pyproject.toml $(EXTRAS) --constraint requirements-dev.lock --output-file requirements.lock
+	$(COMPILE) pyproject.toml --extra sb3 --constraint requirements-dev.lock --output-file requirements-sb3.lock
 	$(COMPILE) --group build --constraint requirements-dev.lock --output-file requirements-build.lock
 	@! grep -nE '://|file:' requirements*.lock || { echo "a lock file holds an address" >&2; exit 1; }
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import env_plugins
+from app.agents.service import AgentService
+from app.archives.service import ImportService
 from app.artifacts.base import ArtifactStore
 from app.artifacts.frames import FrameFeed, LiveFrames
 from app.artifacts.local import LocalStore
@@ -16,6 +19,8 @@ from app.engine.lease import Lease
 from app.engine.local import LocalEngine
 from app.engine.procrastinate import ProcrastinateEngine
 from app.environments.catalog import Catalog
+from app.exports.service import ExportService
+from app.forks.service import ForkService
 from app.keys.authenticator import KeyAuthenticator
 from app.keys.service import KeyService
 from app.runs import repository
@@ -24,6 +29,10 @@ from app.runs.files import RunFiles
 from app.runs.service import Limits, RunService
 from app.runs.stream import RunStream
 from app.runs.writer import StepWriter
+from app.sessions.agent_play import AgentPlay
+from app.sessions.calls import Calls
+from app.sessions.env_play import EnvPlay
+from app.sessions.service import SessionLimits, SessionService
 from app.settings import Settings
 from app.wakeups import WakeUps
 from gym_llm.backends import Backend, BaselineBackend, OllamaBackend, OpenAIBackend
@@ -42,6 +51,11 @@ class Service:
     stream: RunStream
     runs: RunService
     files: RunFiles
+    agents: AgentService
+    sessions: SessionService
+    exports: ExportService
+    forks: ForkService
+    imports: ImportService
     staging: Staging
     writer: StepWriter
     engine: Engine
@@ -58,10 +72,12 @@ class Service:
         if self.wake_ups is not None:
             self.wake_ups.start()
         await self.engine.start()
+        await self.sessions.start()
         try:
             yield
         finally:
             self.stream.close()
+            await self.sessions.stop()
             await self.engine.drain()
             await self.writer.stop()
             if self.wake_ups is not None:
@@ -98,9 +114,10 @@ def build(
     backends = backends or {
         "openai": OpenAIBackend(**limits),
         "ollama": OllamaBackend(**limits),
-        "baseline": BaselineBackend(),
+        "baseline": BaselineBackend(settings.model_dir),
     }
     database = Database(settings.database_url)
+    env_plugins.use(settings.plugin_path, settings.isolate, settings.openenv, settings.env_timeout_s)
     catalog = Catalog()
     store = _store(settings)
     # In the folder of the local store, so that publishing is renaming there.
@@ -137,18 +154,29 @@ def build(
             queues=queues,
         )
         wake_ups = WakeUps(settings.database_url, stream.wake, stream.wake_all)
+    agents = AgentService(database)
     runs = RunService(
         database=database,
         engine=engine,
         store=store,
         stream=stream,
         check_environment=catalog.check,
+        find_agent=agents.find,
         limits=Limits(
             episodes=settings.max_episodes,
             concurrency=settings.max_concurrency,
             steps=settings.max_episode_steps,
             active_runs=settings.max_active_runs_per_owner,
         ),
+    )
+    sessions = SessionService(
+        database=database,
+        calls=Calls(database, stream.wake, heartbeat_s=settings.heartbeat_s, lost_after_s=settings.lost_after_s),
+        agents=AgentPlay(backends, settings.max_episode_steps),
+        environments=EnvPlay(catalog.make, room=settings.max_live_environments, max_steps=settings.max_episode_steps),
+        check_environment=catalog.check,
+        find_agent=agents.find,
+        limits=SessionLimits(sessions=settings.max_sessions_per_owner, ttl_s=settings.max_session_ttl_s),
     )
     return Service(
         settings=settings,
@@ -159,7 +187,12 @@ def build(
         backends=backends,
         stream=stream,
         runs=runs,
-        files=RunFiles(runs, store, frames, staging),
+        agents=agents,
+        sessions=sessions,
+        files=RunFiles(database, runs, store, frames, staging),
+        exports=ExportService(database, runs, staging, catalog.make),
+        forks=ForkService(database, runs),
+        imports=ImportService(database, store, staging, catalog.make, settings.max_import_bytes),
         staging=staging,
         writer=writer,
         engine=engine,

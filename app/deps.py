@@ -1,5 +1,7 @@
 """What routes of every feature depend on."""
 
+import time
+from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
@@ -7,7 +9,7 @@ from fastapi import Depends, Query, Request
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from app.access import Authenticator, Caller
-from app.errors import ForbiddenError
+from app.errors import ForbiddenError, UnauthorizedError
 
 SAFE_METHODS = ("GET", "HEAD")
 OTHER_SITES = ("cross-site", "same-site")
@@ -57,6 +59,29 @@ async def current_caller(request: Request, key: Key, session: SessionToken) -> C
     if caller.key_id is None and request.headers.get("sec-fetch-site") in OTHER_SITES:
         raise ForbiddenError("Pages of other sites may not change anything here.")
     return caller
+
+
+class Admission:
+    """Whether whoever opened a stream may still read it: keys are revoked while streams are open."""
+
+    def __init__(self, request: Request, key: Key, session: SessionToken) -> None:
+        self._authenticator: Authenticator = request.app.state.authenticator
+        self._key = key
+        self._session = session
+        self._every_s: float = request.app.state.settings.ping_s
+
+    async def while_it_lasts(self, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The events, until the key that came with the request is no longer good. It is looked at as often as a
+        silent stream sends pings."""
+        checked = time.monotonic()
+        async for event in events:
+            if time.monotonic() - checked >= self._every_s:
+                try:
+                    await self._authenticator.authenticate(self._key, self._session)
+                except UnauthorizedError:
+                    return
+                checked = time.monotonic()
+            yield event
 
 
 CurrentCaller = Annotated[Caller, Depends(current_caller)]

@@ -8,15 +8,36 @@ from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
 from app import health, problems
+from app.agents import routes as agent_routes
+from app.agents.schemas import AgentChange, AgentRequest
+from app.archives import routes as import_routes
 from app.backends import routes as backend_routes
+from app.body import body_schemas
 from app.bootstrap import Service, build
 from app.deps import SAFE_METHODS, current_caller
 from app.environments import routes as environment_routes
 from app.errors import ForbiddenError, UnauthorizedError
+from app.exports import routes as export_routes
+from app.forks import routes as fork_routes
+from app.forks.schemas import ForkRequest
 from app.keys import routes as key_routes
-from app.runs import body, file_routes, routes
+from app.runs import file_routes, routes
+from app.runs.schemas import RunRequest
+from app.sessions import log_routes
+from app.sessions import routes as session_routes
+from app.sessions.schemas import ActRequest, ResetRequest, SessionRequest, StepRequest
 from app.settings import Settings
 from app.telemetry import set_up_logging
+
+BODIES = (RunRequest, AgentRequest, AgentChange, SessionRequest, ActRequest, StepRequest, ResetRequest, ForkRequest)
+"""Of requests that are read by `app.body`."""
+
+PARTS = (
+    *("settings", "database", "authenticator", "catalog", "backends"),
+    *("stream", "runs", "files", "agents", "sessions"),
+    *("exports", "forks", "imports"),
+)
+"""Of the service, that routes use."""
 
 DESCRIPTION = """\
 Runs LLM-powered agents in Gymnasium environments. Before each action the agent reflects on its past observations and
@@ -45,13 +66,19 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
 
     # The pages of the API reference come from an installed package: a browser without internet can read them too.
     app: FastAPI = FastAPIOffline(title="gym-llm", version="0.1.0", description=DESCRIPTION, lifespan=lifespan)
-    for part in ("settings", "database", "authenticator", "catalog", "backends", "stream", "runs", "files"):
+    for part in PARTS:
         setattr(app.state, part, getattr(service, part))
     problems.install(app)
     refusals = problems.documented(UnauthorizedError, ForbiddenError)
     for router in (
         routes.router,
         file_routes.router,
+        agent_routes.router,
+        session_routes.router,
+        log_routes.router,
+        export_routes.router,
+        import_routes.router,
+        fork_routes.router,
         environment_routes.router,
         backend_routes.router,
     ):
@@ -66,7 +93,7 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
 def _described(app: FastAPI) -> dict[str, Any]:
     # Only when somebody asks: it takes longer than all the rest of the start.
     document = FastAPI.openapi(app)
-    document["components"]["schemas"] |= body.request_schemas() | problems.schemas()
+    document["components"]["schemas"] |= body_schemas(*BODIES) | problems.schemas()
     # FastAPI can't see that `current_caller`, which alone ends in 403, takes cookies for some methods only.
     for operations in document["paths"].values():
         for method, operation in operations.items():

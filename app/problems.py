@@ -22,6 +22,8 @@ from app.errors import (
 from gym_llm.errors import ConfigError
 
 MEDIA_TYPE = "application/problem+json"
+CHOICE = "~"
+"""How the name of a choice begins, in the place of an error: it is no field."""
 log = structlog.get_logger()
 
 
@@ -82,7 +84,7 @@ def invalid_request(errors: Sequence[Any]) -> InvalidRequestError:
     """pydantic's findings as a problem, without what the fields held."""
     found = [
         FieldProblem(
-            field=".".join(str(part) for part in error["loc"] if part != "body") or "body",
+            field=".".join(part for part in map(str, error["loc"]) if part != "body" and part[:1] != CHOICE) or "body",
             message=str(error["msg"]).removeprefix("Value error, "),
         )
         for error in errors

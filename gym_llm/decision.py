@@ -2,8 +2,9 @@
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import gymnasium as gym
 
@@ -20,8 +21,9 @@ _THOUGHTS = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
 class Decision:
     """The answer to one observation.
 
-    `action` is plain JSON. `reply` is the text that stands for it in the history: the model's own where it was valid.
-    `attempts` counts every request sent for it. `decided` is false where an earlier action is only repeated.
+    `action` is plain JSON. `reply` is the model's own text, which stands for the decision in the history; None where
+    that is what `Strategy.reply_text` makes of it. `attempts` counts every request sent for it. `decided` is false
+    where an earlier action is only repeated.
     """
 
     reflection: str
@@ -35,38 +37,88 @@ class Decision:
     reply: str | None = None
     problem: str | None = None
     """The last thing that went wrong on the way, in words."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """What the strategy keeps of this step: `plan`, `summary`."""
 
     def raw_output(self) -> dict[str, Any]:
-        """The pair that `get_action` and the raw-outputs files give."""
-        return {"reflection": self.reflection, "action": self.action}
+        """What `get_action` and the raw-outputs files give: the reflection, the action, and notes where there are."""
+        return {"reflection": self.reflection, "action": self.action, **self.notes}
+
+
+class Spent(TypedDict):
+    """What replies took to get, all together."""
+
+    attempts: int
+    usage: Usage
+    cost_usd: float | None
+
+
+def spent(replies: Sequence[Reply]) -> Spent:
+    """What `replies` took; a cost that is not known for one of them is not known at all, rather than 0."""
+    costs = [reply.cost_usd for reply in replies if reply.cost_usd is not None]
+    return Spent(
+        attempts=sum(reply.requests for reply in replies),
+        usage=sum((reply.usage for reply in replies), Usage()),
+        cost_usd=sum(costs) if len(costs) == len(replies) else None,
+    )
 
 
 def read_reply(reply: Reply, action_space: gym.Space[Any]) -> tuple[str, Any]:
-    """The reflection and the action (plain JSON) that a reply holds.
+    """The reflection and the action (plain JSON) that a reply holds; see `read_object` and `read_action`.
 
-    Text around the JSON object, a code fence and a leading block of thoughts are forgiven; a wrong value is not.
+    Raises:
+        InvalidReplyError: with what is wrong, in words that a model can act on.
+    """
+    values = read_object(reply, ("reflection", "action"))
+    return read_text(values, "reflection"), read_action(values, action_space)
+
+
+def read_object(reply: Reply, needed: Sequence[str]) -> dict[str, Any]:
+    """The JSON object that a reply holds.
+
+    Text around the JSON object, a code fence and a leading block of thoughts are forgiven; a missing key is not.
 
     Raises:
         InvalidReplyError: with what is wrong, in words that a model can act on.
     """
     text = _THOUGHTS.sub("", reply.text, count=1)
     start = text.find("{")
+    if start < 0 and not text.strip():
+        thought = ": the token limit was spent on thinking, before the answer began"
+        raise InvalidReplyError(f"it was empty{thought if reply.cut else ''}")
     if start < 0:
-        raise InvalidReplyError("it was empty" if not text.strip() else _or_cut(reply, "it holds no JSON object"))
+        raise InvalidReplyError(_or_cut(reply, "it holds no JSON object"))
     try:
         values, _ = json.JSONDecoder().raw_decode(text, start)
     except (json.JSONDecodeError, RecursionError) as error:
         raise InvalidReplyError(_or_cut(reply, "it is not valid JSON")) from error
-    for name in ("reflection", "action"):
+    for name in needed:
         if name not in values:
             raise InvalidReplyError(f'it has no "{name}"')
-    if not isinstance(values["reflection"], str):
-        raise InvalidReplyError('"reflection" must be a string')
+    return dict(values)
+
+
+def read_text(values: Mapping[str, Any], name: str) -> str:
+    """The string that an object holds under `name`.
+
+    Raises:
+        InvalidReplyError: it is something else.
+    """
+    if not isinstance(values[name], str):
+        raise InvalidReplyError(f'"{name}" must be a string')
+    return storable(values[name])
+
+
+def read_action(values: Mapping[str, Any], action_space: gym.Space[Any]) -> Any:
+    """The action, as plain JSON, that an object holds.
+
+    Raises:
+        InvalidReplyError: it is not one of the action space.
+    """
     try:
-        action = from_json(action_space, values["action"])
+        return to_json(from_json(action_space, values["action"]))
     except SpaceError as error:
         raise InvalidReplyError(str(error)) from error
-    return storable(values["reflection"]), to_json(action)
 
 
 def storable(text: str) -> str:

@@ -1,17 +1,18 @@
 """Calls an environment without ever holding up the event loop, and turns its failures into `EnvError`."""
 
-import asyncio
 import logging
-import time
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 import gymnasium as gym
 import numpy as np
 
+from gym_llm import limits
+from gym_llm.env_thread import EnvThread
 from gym_llm.errors import EnvError, GymLLMError, SpaceError
+from gym_llm.limits import SelfLimiting
 from gym_llm.llm_env import EnvDefinition, get_env_definition
 from gym_llm.recording import Frame
 from gym_llm.spaces import check_contains, to_json
@@ -20,12 +21,10 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-INLINE_BELOW_S = 0.001
-"""An environment that answers faster than this is called in place: the way to a thread and back costs 0.3 ms."""
 CLOSE_S = 5.0
 """How long an environment may take to close before it is left behind."""
-TRIAL_CALLS = 8
-"""Calls in the thread before an environment may count as fast, and again after each slow one."""
+GRACE_S = 5.0
+"""What an environment that keeps its limit itself is given on top of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +43,16 @@ class Transition:
 class EnvRunner:
     """One environment with a thread of its own: a slow or hanging one delays nobody else.
 
-    Every observation is checked against the environment's own space, and every failure is an `EnvError`.
+    Every observation is checked against the environment's own space, and every failure is an `EnvError`. A call that
+    takes too long (`gym_llm.limits`) is one, too; its thread is left behind, as Python cannot end it.
     """
 
-    def __init__(self, env: gym.Env[Any, Any], thread: ThreadPoolExecutor | None = None) -> None:
+    def __init__(self, env: gym.Env[Any, Any], thread: EnvThread | None = None) -> None:
         self.env = env
-        self._thread = thread or ThreadPoolExecutor(1, thread_name_prefix="env")
+        self._thread = thread or EnvThread()
         self._renders = env.render_mode == "rgb_array"
-        self._trial_calls_left = TRIAL_CALLS
+        self._timeout_s = limits.timeout_s(env.spec.id if env.spec is not None else None)
+        self._stuck = False
 
     @classmethod
     async def make(cls, make: Callable[[], gym.Env[Any, Any]]) -> Self:
@@ -60,13 +61,24 @@ class EnvRunner:
         Raises:
             EnvError: it could not be made.
         """
-        thread = ThreadPoolExecutor(1, thread_name_prefix="env")
+        thread = EnvThread()
+        timeout_s = limits.make_s()
+        too_late = False
+
+        def made() -> gym.Env[Any, Any]:
+            env = _attributed("cannot be made", make)
+            if too_late:
+                env.close()
+            return env
+
         try:
-            env = await asyncio.get_running_loop().run_in_executor(thread, _attributed, "cannot be made", make)
-        except BaseException:
-            thread.shutdown(wait=False)
+            return cls(await thread.run(made, timeout_s + GRACE_S), thread)
+        except BaseException as error:
+            too_late = True
+            thread.stop()
+            if isinstance(error, TimeoutError):
+                raise EnvError(f"cannot be made: {_too_long(timeout_s)}") from None
             raise
-        return cls(env, thread)
 
     @property
     def nondeterministic(self) -> bool:
@@ -97,10 +109,9 @@ class EnvRunner:
             f"step {number} failed", lambda: self._step_and_render(action)
         )
         plain = self._checked(observation, f"step {number}")
-        reward = float(reward)
         if not np.isfinite(reward):
             raise EnvError(f"step {number}: the reward is {reward}")
-        return Transition(observation, plain, reward, bool(terminated), bool(truncated), info, frame)
+        return Transition(observation, plain, reward, terminated, truncated, info, frame)
 
     async def frame(self) -> Frame | None:
         """The picture of the present state, where the environment was made to render."""
@@ -109,15 +120,17 @@ class EnvRunner:
     async def close(self) -> None:
         """Close the environment and give back its thread; one that hangs is left behind."""
         try:
-            async with asyncio.timeout(CLOSE_S):
-                await self._call("close failed", self.env.close)
+            if not self._stuck:
+                await self._thread.run(lambda: _attributed("close failed", self.env.close), CLOSE_S)
         except (EnvError, TimeoutError) as error:
             log.warning("an environment did not close: %s", error)
         finally:
-            self._thread.shutdown(wait=False, cancel_futures=True)
+            self._stuck = True  # Its thread is gone: closing it once more does nothing.
+            self._thread.stop()
 
-    def _step_and_render(self, action: Any) -> tuple[tuple[Any, Any, Any, Any, dict[str, Any]], Frame | None]:
-        return self.env.step(action), self._render()
+    def _step_and_render(self, action: Any) -> tuple[tuple[Any, float, bool, bool, dict[str, Any]], Frame | None]:
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        return (observation, float(reward), bool(terminated), bool(truncated), info), self._render()
 
     def _render(self) -> Frame | None:
         return np.asarray(self.env.render(), dtype=np.uint8) if self._renders else None
@@ -131,28 +144,29 @@ class EnvRunner:
         return plain
 
     async def _call(self, failure: str, call: Callable[[], T]) -> T:
-        if self._trial_calls_left > 0:
-            result, seconds = await asyncio.get_running_loop().run_in_executor(
-                self._thread, _timed, lambda: _attributed(failure, call)
-            )
-        else:
-            # Others get their turn all the same: with a fast agent, nothing else in an episode waits for anything.
-            await asyncio.sleep(0)
-            result, seconds = _timed(lambda: _attributed(failure, call))
-        self._trial_calls_left = TRIAL_CALLS if seconds > INLINE_BELOW_S else max(0, self._trial_calls_left - 1)
-        return result
+        # Never in place, however fast it has been so far: the way to the thread and back is 0.1 ms, and a call that
+        # does not come back would stop everything else in this process.
+        itself = self.env.unwrapped if isinstance(self.env.unwrapped, SelfLimiting) else None
+        limit = self._timeout_s + (GRACE_S if itself else 0)
+        try:
+            return await self._thread.run(lambda: _attributed(failure, call), limit)
+        except TimeoutError:
+            self._stuck = True
+            if itself:
+                threading.Thread(target=itself.give_up, daemon=True).start()
+            raise EnvError(f"{failure}: {_too_long(self._timeout_s)}") from None
 
 
-def _timed(call: Callable[[], T]) -> tuple[T, float]:
-    started = time.perf_counter()
-    result = call()
-    return result, time.perf_counter() - started
+def _too_long(seconds: float) -> str:
+    return f"it took longer than {seconds:g} s (env_timeout_s) and was left behind"
 
 
 def _attributed(failure: str, call: Callable[[], T]) -> T:
     try:
         return call()
+    except EnvError as error:
+        raise EnvError(f"{failure}: {error}") from error
     except GymLLMError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise EnvError(f"{failure}: {type(error).__name__}: {error}") from error

@@ -22,6 +22,16 @@ class EnvError(GymLLMError):
     code = "env_error"
 
 
+class NotDeterministicError(EnvError):
+    """The environment did not repeat what is recorded of it, though seed and actions were the same."""
+
+    def __init__(self, step: int, what: str) -> None:
+        super().__init__(f"step {step}: not deterministic: its {what} is not the one recorded before")
+        self.step = step
+        self.what = what
+        """`observation` or `reward`."""
+
+
 class LLMError(GymLLMError):
     """The backend gave no usable answer: unreachable, refused, or still failing after every retry."""
 
@@ -32,6 +42,12 @@ class OutOfTimeError(GymLLMError):
     """The time allowed for the whole run or experiment is over."""
 
     code = "timeout"
+
+
+class BudgetExceededError(GymLLMError):
+    """The cost or the tokens allowed for the whole run or experiment are spent."""
+
+    code = "budget_exceeded"
 
 
 class InvalidReplyError(GymLLMError):

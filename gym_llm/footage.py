@@ -6,15 +6,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from gym_llm.caption import Captioner
-from gym_llm.config import ExperimentConfig
+from gym_llm.config import AgentConfig, ExperimentConfig
 from gym_llm.episode import Step
 from gym_llm.recording import Frame, Recorder
 from gym_llm.results import GIF, VIDEO, episode_file
 
 
-def wants_frames(experiment: ExperimentConfig) -> bool:
+def wants_frames(experiment: ExperimentConfig, agent: AgentConfig) -> bool:
     """Whether the environment has to render at all."""
-    return experiment.save_gif or experiment.save_video
+    return experiment.save_gif or experiment.save_video or agent.frames
 
 
 class Footage:

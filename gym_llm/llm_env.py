@@ -1,5 +1,7 @@
 """What makes a Gymnasium environment readable for a language model."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,14 +9,14 @@ from typing import Any, NotRequired, TypedDict
 
 import gymnasium as gym
 
-from gym_llm.config import EnvironmentConfig, validate
-from gym_llm.errors import ConfigError, EnvError
+from gym_llm.errors import EnvError
 
 FieldSchema = Mapping[str, Any]
 ObservationSchema = Mapping[str, FieldSchema]
 """Field name -> `description`, `type`, and where they help `unit`, `range`, `size`."""
-ActionSchema = Mapping[Any, str]
-"""Action as the environment takes it -> what it does, effects included."""
+ActionSchema = Mapping[Any, str] | str
+"""Action as the environment takes it -> what it does, effects included; where actions can't be listed, such as numbers
+on a scale, one text about all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class EnvDefinition(TypedDict):
     goal_description: str
     action_space: NotRequired[gym.Space[Any] | None]
     observation_space: NotRequired[gym.Space[Any] | None]
-    env: NotRequired["LLMEnv | None"]
+    env: NotRequired[LLMEnv | None]
 
 
 class LLMEnv(ABC):
@@ -62,25 +64,6 @@ class LLMEnv(ABC):
     def safe_action(self) -> Any | None:
         """The action to take when a model has given none yet: the one that changes least. None = the space's first."""
         return None
-
-
-def get_env(env_config: Mapping[str, Any] | EnvironmentConfig, render_mode: str | None = "human") -> gym.Env[Any, Any]:
-    """Make the environment that the `environment` section of a configuration names.
-
-    Args:
-        env_config: the section, as a mapping or an `EnvironmentConfig`.
-        render_mode: `human` opens a window, `rgb_array` gives frames, None renders nothing; a `render_mode` among
-            the configuration's own kwargs wins.
-
-    Raises:
-        ConfigError: no environment is registered under this name.
-    """
-    config = validate(EnvironmentConfig, env_config, "environment")
-    kwargs = {"render_mode": render_mode, **(config.kwargs or {})}
-    try:
-        return gym.make(config.name, **kwargs)
-    except (gym.error.UnregisteredEnv, gym.error.DeprecatedEnv) as error:
-        raise ConfigError(f"environment.name: {error}") from error
 
 
 def find_llm_env(env: Any) -> LLMEnv:

@@ -6,7 +6,7 @@ from typing import Any
 
 CONFIG_FILE = "config.yaml"
 RESULTS_FILE = "results.json"
-GIF, VIDEO, LAST_FRAME, RAW_OUTPUTS = ".gif", ".mp4", ".png", "_raw_outputs.json"
+GIF, VIDEO, LAST_FRAME, RAW_OUTPUTS, LESSONS = ".gif", ".mp4", ".png", "_raw_outputs.json", "_lessons.json"
 """What the names of an episode's files end in."""
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-from gym_llm.errors import EnvError, GymLLMError, OutOfTimeError
+from gym_llm.errors import BudgetExceededError, EnvError, GymLLMError, OutOfTimeError
 
 
 async def play_all(
@@ -21,7 +21,7 @@ async def play_all(
 
     Raises:
         OutOfTimeError: not done after `seconds`.
-        GymLLMError: the failure that stopped the other episodes.
+        GymLLMError: the failure that stopped the other episodes, the end of the budget included.
         Exception: whatever else went wrong in `play_one`, the first of it.
     """
     left = iter(episodes)
@@ -44,6 +44,8 @@ async def _play_each(
     for episode in left:
         try:
             await play_one(episode)
+        except BudgetExceededError:
+            raise
         except GymLLMError as error:
             await failed(episode, error)
             if not isinstance(error, EnvError):

@@ -5,9 +5,11 @@ import asyncio
 from alembic import context
 from sqlalchemy import Connection, text
 
+from app.agents import models as agents  # noqa: F401 - fills the metadata
 from app.db import Base, Database
 from app.keys import models as keys  # noqa: F401 - fills the metadata
 from app.runs import models as runs  # noqa: F401 - fills the metadata
+from app.sessions import models as sessions  # noqa: F401 - fills the metadata
 from app.settings import Settings
 
 

@@ -1,6 +1,7 @@
 """Stand-ins for both ends of an agent: a backend that answers from a list, and an environment that counts."""
 
 from collections.abc import Callable, Iterable
+from hashlib import blake2b
 from typing import Any
 
 import gymnasium as gym
@@ -16,6 +17,24 @@ Answer = str | Reply | Exception
 def answer(action: Any, reflection: str = "Because.") -> str:
     """A well-formed reply text."""
     return orjson.dumps({"reflection": reflection, "action": action}).decode()
+
+
+def obedient(question: Question) -> str:
+    """Holds every key that is asked for, and tells by its words whether the question was the same."""
+    heard = blake2b(repr(question.messages).encode(), digest_size=4).hexdigest()
+    values = {
+        "reflection": f"I heard {heard}.",
+        "plan": f"1. Wait. 2. Win. ({heard})" if question.step % 3 == 1 else None,
+        "action": question.step % 3,
+        "summary": f"Much happened before step {question.step}: {heard}.",
+        "lessons": [f"Listen to {heard}.", "Count."],
+    }
+    return orjson.dumps({name: values[name] for name in question.reply_schema["properties"]}).decode()
+
+
+def asks_for(question: Question) -> str:
+    """What a question is there for: `action`, `summary` or `lessons`."""
+    return list(question.reply_schema["properties"])[-1]
 
 
 class FakeBackend:

@@ -24,10 +24,13 @@ def test_each_is_valid_and_named_after_what_it_plays(path: Path) -> None:
     assert config["experiment"]["use_datetime"]
 
 
-def test_there_is_one_for_each_environment_and_backend() -> None:
+def test_there_are_some_for_each_plugin_and_backend() -> None:
     played = [parse_config(path) for path in CONFIGS]
-    environments = {id for plugin in ("lunar_lander", "classic_control") for id in env_plugins.plugins[plugin]}
-    assert {config["environment"]["name"] for config in played} == environments
+    environments = {config["environment"]["name"] for config in played}
+    for plugin in ("lunar_lander", "classic_control"):
+        assert environments >= set(env_plugins.plugins[plugin])
+    for plugin in ("toy_text", "minigrid"):
+        assert environments & set(env_plugins.plugins[plugin])
     assert {config["agent"]["backend"] for config in played} == {"ollama", "openai", "baseline"}
 
 

@@ -68,7 +68,7 @@ def test_programs_run_as_written(code: str, tmp_path: Path) -> None:
 
 
 def test_there_are_programs() -> None:
-    assert len(PROGRAMS) == 2
+    assert len(PROGRAMS) == 3
 
 
 def test_the_example_loop_runs(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A run as the folder that `run_experiment` writes, in one zip."""
+"""Zips, written a piece at a time."""
 
 import asyncio
 import zipfile
@@ -8,18 +8,22 @@ from typing import IO
 
 from app.artifacts.base import StoredFile, pieces
 
+Content = str | StoredFile | AsyncIterator[bytes]
+"""Text, a finished file, or the pieces of a text that is too long to be held."""
 
-async def write_archive(target: IO[bytes], entries: AsyncIterator[tuple[str, str | StoredFile]]) -> None:
-    """Write a zip of `entries` (name, text or file). One piece of one entry is in memory at a time."""
+
+async def write_archive(target: IO[bytes], entries: AsyncIterator[tuple[str, Content]]) -> None:
+    """Write a zip of `entries` (name, content). One piece of one entry is in memory at a time."""
     with zipfile.ZipFile(target, "w") as archive:
         async for name, content in entries:
-            with archive.open(_entry(name, content), "w") as entry:
+            # Of what comes in pieces, the size is not known before: it may take the longer fields.
+            with archive.open(_entry(name, content), "w", force_zip64=isinstance(content, AsyncIterator)) as entry:
                 async for piece in _pieces(content):
                     await asyncio.to_thread(entry.write, piece)
 
 
-def _entry(name: str, content: str | StoredFile) -> zipfile.ZipInfo:
-    if isinstance(content, str):
+def _entry(name: str, content: Content) -> zipfile.ZipInfo:
+    if isinstance(content, str | AsyncIterator):
         info = zipfile.ZipInfo(name, datetime.now(UTC).timetuple()[:6])
         info.compress_type = zipfile.ZIP_DEFLATED
     else:  # GIF and MP4 are compressed already.
@@ -28,9 +32,9 @@ def _entry(name: str, content: str | StoredFile) -> zipfile.ZipInfo:
     return info
 
 
-async def _pieces(content: str | StoredFile) -> AsyncIterator[bytes]:
+async def _pieces(content: Content) -> AsyncIterator[bytes]:
     if isinstance(content, str):
         yield content.encode()
         return
-    async for piece in pieces(content):
+    async for piece in content if isinstance(content, AsyncIterator) else pieces(content):
         yield piece

@@ -1,14 +1,15 @@
 """The figures of a run, from its episodes and the sums of its steps."""
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.special import stdtrit
 
 from gym_llm.results import results
+from gym_llm.statistics import standard_error, t_interval
+
+_SPENT = ("attempts", "prompt_tokens", "cached_tokens", "completion_tokens")
 
 
 class Metrics(BaseModel):
@@ -54,7 +55,9 @@ class Metrics(BaseModel):
     repaired: int = Field(description="Decisions that needed the repair turn.")
     fallback: int = Field(description="Decisions that were still invalid after it.")
     invalid_action_rate: float | None = Field(description="Share of decisions whose first reply was invalid.")
-    attempts: int = Field(description="Requests sent to the backend, retries and repair turns included.")
+    attempts: int = Field(
+        description="Requests sent to the backend; retries, repair turns, summaries and lessons included."
+    )
     prompt_tokens: int
     cached_tokens: int = Field(description="The part of prompt_tokens that the provider had cached.")
     completion_tokens: int
@@ -67,14 +70,15 @@ def metrics(episodes: Sequence[Any], totals: Mapping[str, Any]) -> Metrics:
     """The figures of a run.
 
     Args:
-        episodes: rows with status, total_reward, num_steps and success.
+        episodes: rows with status, total_reward, num_steps, success and lessons.
         totals: sums over the decided steps.
     """
+    lessons = [episode.lessons for episode in episodes if episode.lessons is not None]
+    spent = {name: totals[name] + sum(of_episode[name] for of_episode in lessons) for name in _SPENT}
     done = [episode for episode in episodes if episode.status == "succeeded"]
     rewards = [episode.total_reward for episode in done]
     judged = [episode.success for episode in done if episode.success is not None]
     decisions = totals["decisions"]
-    error, interval = _spread(rewards)
     return Metrics(
         **results(rewards, [episode.num_steps for episode in done]),
         episodes={
@@ -82,27 +86,21 @@ def metrics(episodes: Sequence[Any], totals: Mapping[str, Any]) -> Metrics:
             for status in ("succeeded", "failed", "cancelled", "running")
         },
         success_rate=sum(judged) / len(judged) if judged else None,
-        standard_error=error,
-        ci95=interval,
+        standard_error=standard_error(rewards),
+        ci95=t_interval(rewards),
         decisions=decisions,
         repaired=totals["repaired"],
         fallback=totals["fallback"],
         invalid_action_rate=(totals["repaired"] + totals["fallback"]) / decisions if decisions else None,
-        attempts=totals["attempts"],
-        prompt_tokens=totals["prompt_tokens"],
-        cached_tokens=totals["cached_tokens"],
-        completion_tokens=totals["completion_tokens"],
-        cost_usd=totals["cost_usd"] if totals["priced"] == decisions else None,
+        **spent,
+        cost_usd=_cost(totals, [of_episode["cost_usd"] for of_episode in lessons]),
         mean_latency_ms=totals["mean_latency_ms"],
         max_latency_ms=totals["max_latency_ms"],
     )
 
 
-def _spread(rewards: Sequence[float]) -> tuple[float | None, tuple[float, float] | None]:
-    count = len(rewards)
-    if count < 2:
-        return None, None
-    error = statistics.stdev(rewards) / math.sqrt(count)
-    mean = math.fsum(rewards) / count
-    reach = float(stdtrit(count - 1, 0.975)) * error
-    return error, (mean - reach, mean + reach)
+def _cost(totals: Mapping[str, Any], lessons: Sequence[float | None]) -> float | None:
+    if totals["priced"] != totals["decisions"] or totals["cost_usd"] is None:
+        return None
+    known = [cost for cost in lessons if cost is not None]
+    return float(math.fsum([totals["cost_usd"], *known])) if len(known) == len(lessons) else None

@@ -106,8 +106,12 @@ class Staging:
 
     def nameless(self) -> IO[bytes]:
         """An empty file that is gone as soon as it is closed, however that comes about."""
+        return tempfile.TemporaryFile(dir=self.folder())
+
+    def folder(self) -> Path:
+        """Where there is room for files that are in the making."""
         self._root.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryFile(dir=self._root)
+        return self._root
 
     def _run_ids(self) -> list[UUID]:
         found = []

@@ -23,6 +23,8 @@ class BackendView(BaseModel):
                     "reachable": True,
                     "models": ["llama3.1:latest"],
                     "detail": None,
+                    "concurrency": 256,
+                    "max_concurrency": 256,
                 }
             ]
         },
@@ -33,6 +35,10 @@ class BackendView(BaseModel):
     reachable: bool = Field(description="Whether it answered just now.")
     models: tuple[str, ...]
     detail: str | None
+    concurrency: int | None = Field(
+        description="Requests that this process lets be in flight right now: fewer while the server answers 429."
+    )
+    max_concurrency: int | None = Field(description="What it is otherwise.")
 
 
 class BackendList(BaseModel):

@@ -9,25 +9,22 @@ from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 from dotenv import find_dotenv, load_dotenv
 from rich.console import Console
 from typer.core import TyperGroup
 
+from app.cli.agents import app as agents
+from app.cli.authoring import check_environment, new_environment
 from app.cli.client import ServiceClient
-from app.cli.exits import FAILED, INTERRUPTED, SUCCESS, UNREACHABLE, USAGE, CommandError
+from app.cli.data import app as data
+from app.cli.exits import INTERRUPTED, USAGE, CommandError
 from app.cli.follow import follow_to_the_end
+from app.cli.options import DEFAULT_URL, EXIT_CODES, RunId, Url
 from app.cli.tables import backends_table, environments_table, episodes_table, one_line
+from app.cli.training import train_baseline
 from app.keys.cli import app as keys
-
-DEFAULT_URL = "http://127.0.0.1:8000"
-EXIT_CODES = (
-    f"Exit codes: {SUCCESS} success; {FAILED} the run or experiment failed; {USAGE} wrong usage or invalid "
-    f"configuration; {UNREACHABLE} the service can't be reached; {INTERRUPTED} interrupted. "
-    "Errors are one line on standard error."
-)
 
 
 class _Commands(TyperGroup):
@@ -52,10 +49,10 @@ app = typer.Typer(
 )
 
 app.add_typer(keys)
+app.add_typer(agents)
+app.add_typer(data)
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.yaml", show_default=False)]
-RunId = Annotated[UUID, typer.Argument(metavar="RUN_ID", show_default=False)]
-Url = Annotated[str, typer.Option(envvar="GYM_LLM_URL", help="Address of the service.")]
 OptionalUrl = Annotated[
     str | None, typer.Option(envvar="GYM_LLM_URL", help="Ask this service; without it, look on this machine.")
 ]
@@ -217,6 +214,11 @@ def environments(url: OptionalUrl = None) -> None:
 
         found = local.environments()
     Console().print(environments_table(found))
+
+
+app.command(epilog=EXIT_CODES)(train_baseline)
+app.command(epilog=EXIT_CODES)(check_environment)
+app.command(epilog=EXIT_CODES)(new_environment)
 
 
 @app.command(epilog=EXIT_CODES)

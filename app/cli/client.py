@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,8 @@ READ_TIMEOUT_S = 60.0
 """Without a byte for this long, a stream counts as dropped: an idle one pings far more often."""
 KEY_VARIABLE = "GYM_LLM_API_KEY"
 """Names the variable that holds the caller's API key."""
+SLOW = httpx.Timeout(3600.0, connect=10.0)
+"""Of what the service may have to play again first."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 5.0
 PROBLEM_TYPE = "application/problem+json"
 
@@ -78,13 +81,43 @@ class ServiceClient:
         """Cancel a run; one that is over stays as it is."""
         return self._json("POST", f"/runs/{run_id}/cancel")
 
+    def register_agent(self, name: str, section: Any) -> Json:
+        """Give an `agent` section a name."""
+        return self._json("POST", "/agents", json={"name": name, "agent": section})
+
+    def delete(self, path: str) -> None:
+        """Delete what is at `path`."""
+        self._request("DELETE", path)
+
     def get(self, path: str) -> Json:
         """The JSON at `path`."""
         return self._json("GET", path)
 
-    def download(self, path: str, target: Path) -> None:
-        """Write what is at `path` into the file `target`."""
-        target.write_bytes(self._request("GET", path).content)
+    def download(self, path: str, target: Path, **query: Any) -> None:
+        """Write what is at `path` into the file `target`, which is only there once it is complete."""
+        part = target.with_name(f".{target.name}.part")
+        try:
+            with self._failures(), self._http.stream("GET", path, params=query, timeout=SLOW) as response:
+                if not response.is_success:
+                    response.read()
+                    raise _refusal(self.url, response)
+                with part.open("wb") as file:
+                    for piece in response.iter_bytes():
+                        file.write(piece)
+            part.replace(target)
+        except OSError as error:
+            raise CommandError(f"{target}: {error.strerror}") from None
+        finally:
+            part.unlink(missing_ok=True)
+
+    def upload(self, path: str, file: Path, **query: Any) -> Json:
+        """Send the zip `file` to `path`."""
+        try:
+            with file.open("rb") as content:
+                headers = {"Content-Type": "application/zip"}
+                return self._json("POST", path, content=content, params=query, headers=headers, timeout=SLOW)
+        except OSError as error:
+            raise CommandError(f"{file}: {error.strerror}", USAGE) from None
 
     def events(self, run_id: str) -> Iterator[Event]:
         """The events of a run from its first step to `done`, each step once, however often the connection drops.
@@ -132,8 +165,16 @@ class ServiceClient:
         return answer
 
     def _request(self, method: str, path: str, **request: Any) -> httpx.Response:
-        try:
+        with self._failures():
             response = self._http.request(method, path, **request)
+        if not response.is_success:
+            raise _refusal(self.url, response)
+        return response
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise CommandError(f"--url: {error}", USAGE) from None
         except httpx.TransportError as error:
@@ -141,9 +182,6 @@ class ServiceClient:
                 f"cannot reach {self.url}: {str(error) or type(error).__name__} (`gym-llm serve` starts a service)"
             )
             raise CommandError(message, UNREACHABLE) from None
-        if not response.is_success:
-            raise _refusal(self.url, response)
-        return response
 
 
 def _refusal(url: str, response: httpx.Response) -> CommandError:

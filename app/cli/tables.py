@@ -1,6 +1,6 @@
 """What commands print: tables on a terminal and off it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -73,6 +73,17 @@ def environments_table(environments: Sequence[Row]) -> Table:
     return table
 
 
+def audit_table(audited: Iterable[tuple[int, int, int, int, str]]) -> Table:
+    """Episodes taken again, one a row: index, seed, steps verified, steps recorded, and what differs."""
+    table = Table()
+    for column in ("episode", "seed", "steps verified", "of"):
+        table.add_column(column, justify="right")
+    table.add_column("first difference")
+    for *numbers, problem in audited:
+        table.add_row(*map(str, numbers), Text(one_line(problem) or "none", "red" if problem else "green"))
+    return table
+
+
 def backends_table(backends: Sequence[Row]) -> Table:
     """Backends, whether they can be used, and their models."""
     table = Table("backend", "usable", "models")
@@ -80,6 +91,17 @@ def backends_table(backends: Sequence[Row]) -> Table:
         usable = "yes" if backend["reachable"] else "no answer" if backend["configured"] else "not configured"
         models = ", ".join(map(one_line, backend["models"]))
         table.add_row(backend["name"], usable, Text(one_line(backend["detail"] or models)))
+    return table
+
+
+def agents_table(agents: Sequence[Row]) -> Table:
+    """Registered agents."""
+    table = Table("name", "backend", "model", "history", "owner", "changed")
+    for agent in agents:
+        section = agent["agent"]
+        model = Text(one_line(section["model"]))
+        changed = agent["updated_at"][:16].replace("T", " ")
+        table.add_row(agent["name"], section["backend"], model, str(section["history"]), agent["owner"], changed)
     return table
 
 

@@ -21,17 +21,23 @@ log = structlog.get_logger()
 TASK = "gym_llm.carry_out"
 RESTART_S = 1.0
 """Before a worker that stopped by itself, as when Postgres restarts, is started again."""
+RETRY_MAX_S = 60
+"""Longest wait before a run that failed for no known reason is tried again."""
 
 
-class Interrupted(procrastinate.BaseRetryStrategy):
-    """Puts a run back into the queue when its worker was told to stop, or lost the database: it goes on elsewhere."""
+class PutBack(procrastinate.BaseRetryStrategy):
+    """Puts a run back into the queue whatever interrupted it: a run that is not over is never without a job.
 
-    def get_retry_decision(self, *, exception: BaseException, job: Job) -> procrastinate.RetryDecision | None:
+    One whose worker was told to stop goes on elsewhere at once, one that lost the database soon. Any other failure
+    has happened outside of what a run may do wrong, as while its end was written: ever later, until it can be.
+    """
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> procrastinate.RetryDecision:
         if isinstance(exception, asyncio.CancelledError | procrastinate.exceptions.JobAborted):
             return procrastinate.RetryDecision()
         if isinstance(exception, DBAPIError | psycopg.Error | OSError):
             return procrastinate.RetryDecision(retry_in={"seconds": 1})
-        return None
+        return procrastinate.RetryDecision(retry_in={"seconds": min(RETRY_MAX_S, 2**job.attempts)})
 
 
 class ProcrastinateEngine:
@@ -53,7 +59,7 @@ class ProcrastinateEngine:
             conninfo=conninfo, kwargs=POSTGRES["connect_args"], min_size=1, max_size=4
         )
         self._app = procrastinate.App(connector=connector)
-        self._task = self._app.task(name=TASK, queue=QUEUE, retry=Interrupted())(self._carry_out)
+        self._task = self._app.task(name=TASK, queue=QUEUE, retry=PutBack())(self._carry_out)
         self._execute = execute
         self._slots = slots
         self._queues = list(queues)

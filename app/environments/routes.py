@@ -23,18 +23,12 @@ router = APIRouter(prefix="/environments", tags=["environments"])
 
 @router.get("", summary="List environments")
 async def list_environments(environments: Environments) -> EnvironmentList:
-    """All registered environments, and the plugins that failed to load with the reason."""
+    """Every environment that can be played, in its newest version, and why plugins failed to load."""
     return EnvironmentList(data=await environments.list())
 
 
-@router.get("/{id}", summary="Get an environment", responses=documented(NotFoundError, InvalidRequestError))
-async def get_environment(id: str, environments: Environments) -> EnvironmentView:
-    """Its definition in words, its spaces as JSON Schema, its limits and the arguments it takes."""
-    return await environments.get(id)
-
-
 @router.get(
-    "/{id}/preview",
+    "/{id:path}/preview",
     summary="The first frame",
     response_class=Response,
     responses={
@@ -51,3 +45,9 @@ async def get_preview(id: str, environments: Environments, request: Request) -> 
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     return Response(picture, media_type="image/png", headers=headers)
+
+
+@router.get("/{id:path}", summary="Get an environment", responses=documented(NotFoundError, InvalidRequestError))
+async def get_environment(id: str, environments: Environments) -> EnvironmentView:
+    """Its definition in words, its spaces as JSON Schema, its limits and the arguments it takes."""
+    return await environments.get(id)

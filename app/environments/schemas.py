@@ -1,6 +1,6 @@
 """How environments are shown."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,6 +31,7 @@ class EnvironmentView(BaseModel):
                     "id": "CartPoleLLM-v1",
                     "plugin": "classic_control",
                     "load_error": None,
+                    "description": "hand-written",
                     "definition": {
                         "observation_schema": {"cart_position": {"description": "Of the cart.", "type": "float"}},
                         "action_schema": {"0": "Push the cart to the left.", "1": "Push the cart to the right."},
@@ -48,8 +49,11 @@ class EnvironmentView(BaseModel):
     )
 
     id: str | None = Field(description="What `environment.name` of a run says; null for a plugin that failed to load.")
-    plugin: str = Field(description="The folder it comes from.")
+    plugin: str = Field(description="The plugin, or else the package, that it comes from.")
     load_error: str | None = Field(None, description="Why it can't be used.")
+    description: Literal["hand-written", "adapted"] | None = Field(
+        None, description="Whether its author wrote the definition, or it is derived from spaces and documentation."
+    )
     definition: Definition | None = None
     observation_space: dict[str, Any] | None = Field(None, description="As JSON Schema.")
     action_space: dict[str, Any] | None = Field(None, description="As JSON Schema.")

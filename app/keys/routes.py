@@ -13,7 +13,7 @@ from app.keys.authenticator import SESSION_LIFETIME, KeyAuthenticator
 from app.problems import documented
 
 
-class SessionView(BaseModel):
+class SignInView(BaseModel):
     """Who is signed in."""
 
     model_config = ConfigDict(
@@ -49,7 +49,7 @@ router = APIRouter(prefix="/auth", tags=["sign in"], responses=documented(Unauth
 @router.post("/session", summary="Sign in with a browser")
 async def sign_in(
     caller: Annotated[Caller, Depends(with_key)], authenticator: Authenticating, request: Request, response: Response
-) -> SessionView:
+) -> SignInView:
     """Sets a cookie that is good for reading as long as the key is, for twelve hours at most: images, downloads and
     event streams, which can't send the key, work with it. Scripts can't read it, and other sites can't send it."""
     opened = await authenticator.open_session(caller)
@@ -63,14 +63,14 @@ async def sign_in(
             samesite="strict",
             secure=request.url.scheme == "https",
         )
-    return SessionView(owner=caller.owner, role=caller.role, expires_at=opened.expires_at if opened else None)
+    return SignInView(owner=caller.owner, role=caller.role, expires_at=opened.expires_at if opened else None)
 
 
 @router.get("/session", summary="Who is signed in?")
-async def get_session(caller: Annotated[Caller, Depends(with_key_or_cookie)], response: Response) -> SessionView:
+async def get_session(caller: Annotated[Caller, Depends(with_key_or_cookie)], response: Response) -> SignInView:
     """The owner and the role of the key or of the cookie that came with the request."""
     response.headers["Cache-Control"] = "no-store"
-    return SessionView(owner=caller.owner, role=caller.role)
+    return SignInView(owner=caller.owner, role=caller.role)
 
 
 @router.delete(

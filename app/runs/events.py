@@ -11,7 +11,7 @@ from app.errors import NotFoundError
 from app.runs import repository
 from app.runs.models import TERMINAL
 from app.runs.schemas import EpisodeView, StepView
-from app.runs.views import run_view
+from app.runs.views import event_view
 
 PAGE = 500
 RANK = {"queued": 0, "running": 1, "cancelling": 2} | dict.fromkeys(TERMINAL, 3)
@@ -58,7 +58,7 @@ async def first_page(session: AsyncSession, run_id: UUID, after: int) -> tuple[P
     after = min(after, run.steps)
     episodes = await repository.count_done_before(session, run_id, after)
     # A run that is over is told at the end, after its steps.
-    return Position(after, episodes, min(RANK[run.status], 2)), encode("run", run_view(run))
+    return Position(after, episodes, min(RANK[run.status], 2)), encode(run.kind, event_view(run))
 
 
 async def is_over(session: AsyncSession, run_id: UUID) -> bool:
@@ -97,6 +97,6 @@ async def read_page(session: AsyncSession, run_id: UUID, position: Position) -> 
     more = len(steps) == PAGE
     if not more and RANK[run.status] > position.rank:
         position = position._replace(rank=RANK[run.status])
-        events.append((position, encode("run", run_view(run))))
+        events.append((position, encode(run.kind, event_view(run))))
     done = not more and run.status in TERMINAL
     return EventPage(events, more, done)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from typing import Any
 from uuid import UUID
 
@@ -13,27 +13,35 @@ from uuid_utils.compat import uuid7
 
 from app.artifacts.camera import Camera, pictures
 from app.artifacts.frames import FrameFeed, LiveFrames
+from app.artifacts.metrics import metrics
 from app.artifacts.staging import Stage, Staging
 from app.db import Database, now
-from app.errors import ClaimLostError
+from app.errors import ClaimLostError, WorkerLostError
 from app.runs import repository
 from app.runs.models import Run
 from app.runs.schemas import Failure
 from app.runs.step_log import StepLog, past_step
 from app.runs.writer import StepWriter
+from app.versions import versions
 from gym_llm.agent import Agent
 from gym_llm.backends import Backend
+from gym_llm.budget import Budget
 from gym_llm.config import AgentConfig, EnvironmentConfig, ExperimentConfig
 from gym_llm.env_runner import EnvRunner
 from gym_llm.episode import PastStep, Step, play
 from gym_llm.errors import EnvError, GymLLMError
 from gym_llm.footage import wants_frames
+from gym_llm.lessons import carried
 from gym_llm.schedule import play_all
 
 log = structlog.get_logger()
 
 MAX_LOSSES = 3
-"""Workers lost at the same step before a run is given up: it probably takes them down itself."""
+"""Workers lost at the same step before a run is given up: it probably takes them down itself.
+
+A worker plays many runs, and takes the innocent ones down with it. So of the runs that one more loss would end, a
+worker plays one at a time, the others waiting unclaimed until that one has taken a step: no loss is counted for them.
+"""
 
 MakeEnv = Callable[[EnvironmentConfig, str | None], gym.Env[object, object]]
 
@@ -63,6 +71,7 @@ class Executor:
         self.make_env = make_env
         self.wake = wake
         self.max_episode_steps = max_episode_steps
+        self._one_suspect = asyncio.Lock()
 
     async def execute(self, run_id: UUID) -> None:
         """Carry out a run to its end, from where an earlier worker left it.
@@ -70,15 +79,24 @@ class Executor:
         Raises:
             CancelledError: interrupted, but not by the user: the run is given back and goes on later.
         """
+        async with AsyncExitStack() as trial:
+            async with self.database.reading() as session:
+                suspect = await repository.is_suspect(session, run_id, MAX_LOSSES - 1)
+            if suspect:
+                await trial.enter_async_context(self._one_suspect)
+            await self._carry_out(run_id, trial if suspect else None)
+
+    async def _carry_out(self, run_id: UUID, trial: AsyncExitStack | None) -> None:
         token = uuid7()
         async with self.database.writing() as session:
             run = await repository.claim(session, run_id, token)
-        if run is None:
-            return
+            if run is None:
+                return
+            run.versions = versions(run.environment_id)
         self.wake(run_id)
         stage = self.staging.stage(run_id, token)
         try:
-            await LiveRun(self, run, token, stage).carry_out()
+            await LiveRun(self, run, token, stage, trial).carry_out()
         except ClaimLostError:
             log.warning("run taken over by another worker", run=str(run_id))
         finally:
@@ -89,7 +107,9 @@ class Executor:
 class LiveRun:
     """One run while this worker holds it."""
 
-    def __init__(self, executor: Executor, run: Run, token: UUID, stage: Stage) -> None:
+    def __init__(self, executor: Executor, run: Run, token: UUID, stage: Stage, trial: AsyncExitStack | None) -> None:
+        self._trial = trial
+        """Held by a run that probably takes workers down, until it has taken a step."""
         self._executor = executor
         self._run = run
         self._token = token
@@ -98,8 +118,10 @@ class LiveRun:
         self._agent = AgentConfig.model_validate(run.agent)
         self._experiment = ExperimentConfig.model_validate(run.experiment)
         self._log = StepLog(executor.writer, run.id, token, steps=run.steps, episodes_done=run.episodes_done)
-        self._begun: set[int] = set()
-        """Episodes that an earlier worker began."""
+        self._begun: dict[int, list[str]] = {}
+        """Episodes that an earlier worker began, and the lessons that each began with."""
+        self._learned: list[list[str]] = []
+        """Lessons of the episodes that have ended, in the order in which they ended."""
         self._failure: Failure | None = None
 
     async def carry_out(self) -> None:
@@ -112,7 +134,8 @@ class LiveRun:
         """
         cancelled = self._run.status == "cancelling"
         if self._run.losses >= MAX_LOSSES:
-            self._failure = _worker_lost(self._run)
+            lost = f"{self._run.losses} workers in a row were lost after step {self._run.steps} of the log"
+            self._note(WorkerLostError(lost))
         elif not cancelled:
             try:
                 await self._play_all()
@@ -131,8 +154,14 @@ class LiveRun:
     async def _play_all(self) -> None:
         async with self._executor.database.reading() as session:
             episodes = await repository.list_episodes(session, self._run.id)
-        self._begun = {row.episode for row in episodes}
-        ended = {row.episode for row in episodes if row.done_order is not None}
+            spent = metrics(episodes, await repository.step_totals(session, self._run.id))
+        self._budget = Budget(
+            self._experiment, tokens=spent.prompt_tokens + spent.completion_tokens, cost_usd=spent.cost_usd or 0.0
+        )
+        self._begun = {row.episode: row.lessons_before or [] for row in episodes}
+        ended = {row.episode: row for row in episodes if row.done_order is not None}
+        in_order = sorted(ended.values(), key=lambda row: row.done_order or 0)
+        self._learned = [row.lessons["learned"] for row in in_order if row.lessons]
         if failed := [row for row in episodes if row.error is not None]:
             self._failure = Failure.model_validate(failed[0].error)
         if self._failure and self._failure.code != EnvError.code:
@@ -159,9 +188,10 @@ class LiveRun:
         await self._log.fail(episode, self._failure_of(error, episode))
 
     async def _play_episode(self, episode: int) -> None:
+        self._budget.check()
         seed = self._experiment.seed + episode
-        past = await self._begin(episode, seed)
-        render_mode = "rgb_array" if wants_frames(self._experiment) else None
+        past, lessons = await self._begin(episode, seed)
+        render_mode = "rgb_array" if wants_frames(self._experiment, self._agent) else None
         env = await EnvRunner.make(lambda: self._executor.make_env(self._environment, render_mode))
         try:
             if past and env.nondeterministic:
@@ -181,7 +211,7 @@ class LiveRun:
                 limit = min(
                     self._experiment.max_steps or self._executor.max_episode_steps, self._executor.max_episode_steps
                 )
-                steps = play(env, agent, seed=seed, episode=episode, max_steps=limit, past=past)
+                steps = play(env, agent, seed=seed, episode=episode, max_steps=limit, past=past, lessons=lessons)
                 async with aclosing(steps):
                     async for step in steps:
                         await self._record(step, camera)
@@ -192,8 +222,18 @@ class LiveRun:
         await camera.film(step)
         if step.last:  # Whoever is told that the episode has ended will find its files.
             await self._publish(step.episode)
+        if step.lessons is not None:
+            self._learned.append(list(step.lessons.learned))
         if not step.replayed:
             await self._log.append(step)
+            await self._acquit()
+        self._budget.count(step)
+
+    async def _acquit(self) -> None:
+        if self._trial is not None:
+            await self._log.flush()
+            await self._trial.aclose()
+            self._trial = None
 
     async def _publish(self, episode: int) -> None:
         await self._log.flush()  # A worker that lost its claim learns it here: its files must not replace better ones.
@@ -206,13 +246,14 @@ class LiveRun:
                     raise ClaimLostError
             await self._stage.publish_rest()
 
-    async def _begin(self, episode: int, seed: int) -> list[PastStep]:
+    async def _begin(self, episode: int, seed: int) -> tuple[list[PastStep], list[str]]:
         if episode not in self._begun:
-            self._log.begin(episode, seed)
-            return []
+            lessons = carried(self._learned)
+            self._log.begin(episode, seed, lessons)
+            return [], lessons
         async with self._executor.database.reading() as session:
             rows = await repository.list_steps(session, self._run.id, limit=None, episode=episode)
-        return [past_step(row) for row in rows]
+        return [past_step(row) for row in rows], self._begun[episode]
 
     async def _forget(self, episode: int) -> None:
         async with self._executor.database.writing() as session:
@@ -256,8 +297,3 @@ class LiveRun:
             if not await repository.holds(session, self._run.id, self._token, **ended):
                 raise ClaimLostError
             await repository.close_episodes(session, self._run.id, "cancelled")
-
-
-def _worker_lost(run: Run) -> Failure:
-    message = f"{run.losses} workers in a row were lost after step {run.steps} of the log"
-    return Failure(code="worker_lost", message=message, episode=None)

@@ -23,6 +23,14 @@ def run_files(request: Request) -> RunFiles:
 
 Files = Annotated[RunFiles, Depends(run_files)]
 
+RAW_OUTPUTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "application/json": {"example": {"1": {"reflection": "Falling slowly: no engine yet.", "action": 0}}}
+        }
+    }
+}
+
 router = APIRouter(
     prefix="/runs/{run_id}",
     tags=["results"],
@@ -81,13 +89,7 @@ async def get_frame(run_id: UUID, episode: EpisodeIndex, files: Files, caller: C
 @router.get(
     "/episodes/{episode}/raw_outputs",
     summary="Reflection and action of every step",
-    responses={
-        200: {
-            "content": {
-                "application/json": {"example": {"1": {"reflection": "Falling slowly: no engine yet.", "action": 0}}}
-            }
-        }
-    },
+    responses=RAW_OUTPUTS,
 )
 async def get_raw_outputs(
     run_id: UUID, episode: EpisodeIndex, runs: Runs, caller: CurrentCaller
@@ -109,5 +111,7 @@ async def get_metrics(run_id: UUID, runs: Runs, caller: CurrentCaller) -> Metric
     responses={200: {"content": {"application/zip": {}}, "description": "The folder that an experiment writes"}},
 )
 async def get_archive(run_id: UUID, files: Files, caller: CurrentCaller) -> StreamingResponse:
-    """config.yaml, results.json, and the GIF, video and raw outputs of each episode."""
+    """config.yaml, results.json, and the GIF, video and raw outputs of each episode; run.json, episodes.jsonl and
+    steps.jsonl hold all that it takes to play the run again. `gym-llm replay` verifies an archive, `POST /runs/import`
+    takes one in."""
     return Download(await files.archive(caller, run_id), filename=f"run_{run_id}.zip", media_type="application/zip")

@@ -10,21 +10,26 @@ import orjson
 import yaml
 
 from app.access import Caller
-from app.artifacts.archive import write_archive
+from app.artifacts.archive import Content, write_archive
 from app.artifacts.base import ArtifactStore, StoredFile
 from app.artifacts.frames import LiveFrames
 from app.artifacts.staging import Staging
+from app.db import Database
 from app.errors import NotFoundError
 from app.runs.schemas import EpisodeView, RunView
 from app.runs.service import RunService
+from app.runs.stored_run import EPISODES_FILE, RUN_FILE, STEPS_FILE, StoredRun, lines
 from gym_llm.recording import png
-from gym_llm.results import CONFIG_FILE, GIF, LAST_FRAME, RAW_OUTPUTS, RESULTS_FILE, VIDEO, episode_file
+from gym_llm.results import CONFIG_FILE, GIF, LAST_FRAME, LESSONS, RAW_OUTPUTS, RESULTS_FILE, VIDEO, episode_file
 
 
 class RunFiles:
     """Finds or makes the files of runs, whichever process and machine has played them."""
 
-    def __init__(self, runs: RunService, store: ArtifactStore, frames: LiveFrames, staging: Staging) -> None:
+    def __init__(
+        self, database: Database, runs: RunService, store: ArtifactStore, frames: LiveFrames, staging: Staging
+    ) -> None:
+        self._database = database
         self._runs = runs
         self._store = store
         self._frames = frames
@@ -82,10 +87,14 @@ class RunFiles:
             raise
         return file
 
-    async def _entries(self, caller: Caller, run: RunView) -> AsyncIterator[tuple[str, str | StoredFile]]:
+    async def _entries(self, caller: Caller, run: RunView) -> AsyncIterator[tuple[str, Content]]:
+        stored = StoredRun.of(self._database, run)
         config = run.model_dump(include={"agent", "environment", "experiment"}, mode="json")
         yield CONFIG_FILE, yaml.safe_dump(config, sort_keys=False)
         yield RESULTS_FILE, _json(await self._runs.results(caller, run.id))
+        yield RUN_FILE, stored.record.model_dump_json(indent=2)
+        yield EPISODES_FILE, lines(stored.episodes())
+        yield STEPS_FILE, lines(stored.all_steps())
         after, more = -1, True
         while more:
             page = await self._runs.episodes(caller, run.id, limit=100, after=after)
@@ -95,6 +104,9 @@ class RunFiles:
                     episode_file(episode.episode, episode.seed, RAW_OUTPUTS),
                     _json(await self._runs.raw_outputs(caller, run.id, episode.episode)),
                 )
+                if (lessons := episode.lessons) is not None:
+                    written = {"before": episode.lessons_before or [], **lessons.model_dump()}
+                    yield episode_file(episode.episode, episode.seed, LESSONS), _json(written)
                 async for entry in self._pictures(run, episode):
                     yield entry
             more = page.has_more

@@ -4,17 +4,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, Uuid
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, Uuid, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, Json, UTCDateTime
 
 ACTIVE = ("queued", "running", "cancelling")
 TERMINAL = ("succeeded", "failed", "cancelled")
+RUN, SESSION = "run", "session"
+"""Kinds of runs: one plays by itself, the other by calls from outside."""
 
 
 class Run(Base):
-    """One `POST /runs`."""
+    """One `POST /runs`, or one `POST /sessions`: its log is kept and read in the same way."""
 
     __tablename__ = "runs"
     __table_args__ = (
@@ -24,11 +26,14 @@ class Run(Base):
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), default=RUN, server_default=RUN)
     owner: Mapped[str] = mapped_column(String(64))
     status: Mapped[str] = mapped_column(String(16))
     error: Mapped[dict[str, Any] | None] = mapped_column(Json)
     agent: Mapped[dict[str, Any]] = mapped_column(Json)
+    """Empty where the agent of a session lives elsewhere."""
     environment: Mapped[dict[str, Any]] = mapped_column(Json)
+    """Empty where the environment of a session lives elsewhere."""
     experiment: Mapped[dict[str, Any]] = mapped_column(Json)
     backend: Mapped[str] = mapped_column(String(32))
     model: Mapped[str] = mapped_column(String(200))
@@ -46,6 +51,11 @@ class Run(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    versions: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """Of what plays it."""
+    parent: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """Of a fork: the run, the episode and the step where it goes its own way. The parent may be gone."""
+    imported_from: Mapped[dict[str, Any] | None] = mapped_column(Json)
 
 
 class Episode(Base):
@@ -69,6 +79,10 @@ class Episode(Base):
     """1 for the run's first episode to end, 2 for the second, ...; null while it plays."""
     done_at_step: Mapped[int | None] = mapped_column()
     """Length of the run's step log when the episode ended."""
+    lessons_before: Mapped[list[str] | None] = mapped_column(Json)
+    """What the episode was told of earlier ones; null for nothing."""
+    lessons: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """What it taught, and what it took to ask: `Lessons.as_json`."""
 
 
 class Step(Base):
@@ -85,7 +99,8 @@ class Step(Base):
     digest: Mapped[str] = mapped_column(String(32))
     reflection: Mapped[str] = mapped_column(Text)
     action: Mapped[Any] = mapped_column(Json)
-    reward: Mapped[float] = mapped_column()
+    reward: Mapped[float | None] = mapped_column()
+    """Null as long as an environment that lives elsewhere has not told it."""
     terminated: Mapped[bool] = mapped_column()
     truncated: Mapped[bool] = mapped_column()
     decided: Mapped[bool] = mapped_column()
@@ -98,5 +113,9 @@ class Step(Base):
     cost_usd: Mapped[float | None] = mapped_column()
     problem: Mapped[str | None] = mapped_column(Text)
     reply: Mapped[str | None] = mapped_column(Text)
-    """The model's own text, where it is not just reflection and action as compact JSON."""
+    """The model's own text, where it is not just what the decision comes to as compact JSON."""
+    notes: Mapped[dict[str, str] | None] = mapped_column(Json)
+    """What the agent's strategy keeps: `plan`, `summary`; null for nothing."""
+    inherited: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Copied from the parent of a fork, which has paid for it: its tokens, cost, attempts and latency are 0."""
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)

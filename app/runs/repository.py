@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, case, delete, func, insert, select, update
+from sqlalchemy import Row, Uuid, and_, case, delete, func, insert, literal, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import announce, now
-from app.runs.models import ACTIVE, TERMINAL, Episode, Run, Step
+from app.runs.models import ACTIVE, RUN, TERMINAL, Episode, Run, Step
 
 
 async def add_run(session: AsyncSession, run: Run) -> None:
@@ -17,9 +17,11 @@ async def add_run(session: AsyncSession, run: Run) -> None:
     await session.flush()
 
 
-async def get_run(session: AsyncSession, run_id: UUID, owner: str | None = None) -> Run | None:
-    """A run by its id, of `owner` where one is given."""
+async def get_run(session: AsyncSession, run_id: UUID, owner: str | None = None, kind: str | None = None) -> Run | None:
+    """A run by its id, of `owner` and of `kind` where one is given."""
     query = select(Run).where(Run.id == run_id)
+    if kind is not None:
+        query = query.where(Run.kind == kind)
     if owner is not None:
         query = query.where(Run.owner == owner)
     return await session.scalar(query)
@@ -31,11 +33,17 @@ async def find_by_idempotency_key(session: AsyncSession, owner: str, key: str) -
 
 
 async def list_runs(
-    session: AsyncSession, owner: str | None, *, limit: int, after: UUID | None, filters: Mapping[str, str | None]
+    session: AsyncSession,
+    owner: str | None,
+    *,
+    kind: str,
+    limit: int,
+    after: UUID | None,
+    filters: Mapping[str, str | None],
 ) -> Sequence[Run]:
-    """Runs of `owner`, None = of everybody, newest first, older than `after`; `filters` are equalities on columns,
-    None = any."""
-    query = select(Run).order_by(Run.id.desc()).limit(limit)
+    """Runs of one kind and of `owner`, None = of everybody, newest first, older than `after`; `filters` are equalities
+    on columns, None = any."""
+    query = select(Run).where(Run.kind == kind).order_by(Run.id.desc()).limit(limit)
     if owner is not None:
         query = query.where(Run.owner == owner)
     if after is not None:
@@ -46,17 +54,18 @@ async def list_runs(
     return (await session.scalars(query)).all()
 
 
-async def count_active(session: AsyncSession, owner: str) -> int:
-    """How many runs of `owner` are not over. Until this transaction ends, nobody else can count them."""
+async def count_active(session: AsyncSession, owner: str, kind: str) -> int:
+    """How many runs of `kind` and `owner` are not over. Until this transaction ends, nobody else can count them."""
     if session.get_bind().dialect.name == "postgresql":
         await session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"gym-llm runs of {owner}"))))
-    query = select(func.count()).where(Run.owner == owner, Run.status.in_(ACTIVE))
+    query = select(func.count()).where(Run.owner == owner, Run.kind == kind, Run.status.in_(ACTIVE))
     return await session.scalar(query) or 0
 
 
 async def unfinished_runs(session: AsyncSession) -> Sequence[UUID]:
-    """Ids of all runs that are not over, oldest first."""
-    return (await session.scalars(select(Run.id).where(Run.status.in_(ACTIVE)).order_by(Run.id))).all()
+    """Ids of all runs that play by themselves and are not over, oldest first."""
+    query = select(Run.id).where(Run.kind == RUN, Run.status.in_(ACTIVE)).order_by(Run.id)
+    return (await session.scalars(query)).all()
 
 
 async def over_runs(session: AsyncSession, run_ids: Sequence[UUID]) -> Sequence[UUID]:
@@ -91,6 +100,13 @@ async def claim(session: AsyncSession, run_id: UUID, token: UUID) -> Run | None:
     return await get_run(session, run_id)
 
 
+async def is_suspect(session: AsyncSession, run_id: UUID, losses: int) -> bool:
+    """Whether the coming claim of a run will count `losses` workers lost at the step where it is."""
+    counted = Run.losses + case((Run.worker_token.is_not(None), 1), else_=0)
+    query = select(Run.id).where(Run.id == run_id, Run.lost_at_step == Run.steps, counted == losses)
+    return await session.scalar(query) is not None
+
+
 async def release(session: AsyncSession, run_id: UUID, token: UUID) -> None:
     """Give a run back unfinished, so that the next claim does not count this worker as lost."""
     await session.execute(update(Run).where(Run.id == run_id, Run.worker_token == token).values(worker_token=None))
@@ -123,8 +139,11 @@ async def request_cancel(session: AsyncSession, run_id: UUID) -> bool:
         )
         .returning(Run.status)
     )
+    status = asked.scalar()
+    if status == "cancelled":  # One that has not been played yet may be a fork, with an episode that it inherited.
+        await close_episodes(session, run_id, status)
     await announce(session, run_id)
-    return asked.scalar() == "cancelling"
+    return status == "cancelling"
 
 
 async def delete_finished(session: AsyncSession, run_id: UUID) -> bool:
@@ -169,6 +188,12 @@ async def list_episodes(
     return (await session.scalars(query.limit(limit))).all()
 
 
+async def last_episode(session: AsyncSession, run_id: UUID) -> Episode | None:
+    """The episode that began last."""
+    query = select(Episode).where(Episode.run_id == run_id).order_by(Episode.episode.desc()).limit(1)
+    return await session.scalar(query)
+
+
 async def get_episode(session: AsyncSession, run_id: UUID, episode: int) -> Episode | None:
     """One episode."""
     return await session.get(Episode, (run_id, episode))
@@ -200,8 +225,51 @@ async def list_steps(
     return (await session.scalars(query)).all()
 
 
+async def list_episode_steps(
+    session: AsyncSession, run_id: UUID, episode: int, *, after: int, up_to: int, limit: int
+) -> Sequence[Row[Any]]:
+    """Steps of an episode by number, beyond `after` and up to `up_to`, as plain rows."""
+    query = (
+        select(*Step.__table__.c)
+        .where(Step.run_id == run_id, Step.episode == episode, Step.step > after, Step.step <= up_to)
+        .order_by(Step.step)
+        .limit(limit)
+    )
+    return (await session.execute(query)).all()
+
+
+async def inherit(session: AsyncSession, run: Run, parent_id: UUID, episode: int) -> None:
+    """Begin an episode of a new run as one of another run began, with as many of its steps as the new log is said to
+    have.
+
+    The parent has paid for them: what they cost is 0 here.
+    """
+    free = {"attempts": 0, "latency_ms": 0.0, "prompt_tokens": 0, "cached_tokens": 0, "completion_tokens": 0}
+    changed: dict[str, Any] = {
+        **{name: literal(value) for name, value in free.items()},
+        "cost_usd": case((Step.decided, 0.0), else_=None),
+        "run_id": literal(run.id, Uuid),
+        "id": Step.step,
+        "episode": literal(0),
+        "inherited": true(),
+    }
+    copied = select(*(changed.get(column.name, column) for column in Step.__table__.c)).where(
+        Step.run_id == parent_id, Step.episode == episode, Step.step <= run.steps
+    )
+    await session.execute(insert(Step).from_select([column.name for column in Step.__table__.c], copied))
+    totals = select(func.coalesce(func.sum(Step.reward), 0.0)).where(Step.run_id == run.id)
+    told = select(Episode.lessons_before).where(Episode.run_id == parent_id, Episode.episode == episode)
+    values = {
+        "status": "running",
+        "num_steps": run.steps,
+        "total_reward": await session.scalar(totals),
+        "lessons_before": await session.scalar(told),
+    }
+    await add_episodes(session, [{"run_id": run.id, "episode": 0, "seed": run.experiment["seed"], **values}])
+
+
 async def step_totals(session: AsyncSession, run_id: UUID) -> Mapping[str, Any]:
-    """Sums over the decided steps of a run: counts by outcome, tokens, cost, latency."""
+    """Sums over the steps that a run has decided itself: counts by outcome, tokens, cost, latency."""
     query = select(
         func.count().label("decisions"),
         func.coalesce(func.sum(case((Step.outcome == "repaired", 1), else_=0)), 0).label("repaired"),
@@ -214,5 +282,5 @@ async def step_totals(session: AsyncSession, run_id: UUID) -> Mapping[str, Any]:
         func.sum(Step.cost_usd).label("cost_usd"),
         func.avg(Step.latency_ms).label("mean_latency_ms"),
         func.max(Step.latency_ms).label("max_latency_ms"),
-    ).where(Step.run_id == run_id, Step.decided)
+    ).where(Step.run_id == run_id, Step.decided, Step.inherited.is_(False))
     return dict((await session.execute(query)).mappings().one())

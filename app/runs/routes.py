@@ -9,20 +9,19 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.access import Caller
-from app.deps import AfterId, CurrentCaller, Limit
+from app.body import REFUSALS, body_of, documented_body
+from app.deps import Admission, AfterId, CurrentCaller, Limit
 from app.errors import (
-    BodyTooLargeError,
     ConflictError,
     IdempotencyMismatchError,
     InvalidRequestError,
-    MalformedBodyError,
     NotFoundError,
     TooManyRunsError,
     TooManyWatchersError,
-    UnsupportedMediaTypeError,
 )
 from app.problems import documented
-from app.runs.body import DOCUMENTED, run_request
+from app.runs.examples import RUN_EVENTS, RUN_YAML
+from app.runs.records import Records
 from app.runs.schemas import EpisodeView, Page, RunRequest, RunStatus, RunView, StepView
 from app.runs.service import RunService
 from app.runs.stream import RunStream
@@ -32,27 +31,6 @@ JSONL = "application/jsonl"
 NO_NUL = r"^[^\x00]*$"
 """Of text that goes to the database: Postgres has no NUL."""
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d+)")
-
-EVENTS_EXAMPLE = """\
-retry: 1000
-
-event: run
-data: {"id":"019a9f3c-7a52-7c31-9d0e-2f6b8c1d4e5f","status":"running","progress":{"episodes_done":0,"steps":0}}
-
-id: 1
-event: step
-data: {"id":1,"episode":0,"step":1,"reflection":"Falling slowly: no engine is needed yet.","action":0,"reward":0.9}
-
-event: episode
-data: {"episode":0,"seed":0,"status":"succeeded","total_reward":261.4,"num_steps":214,"success":true}
-
-event: run
-data: {"id":"019a9f3c-7a52-7c31-9d0e-2f6b8c1d4e5f","status":"succeeded"}
-
-event: done
-data: {}
-
-"""
 
 
 def run_service(request: Request) -> RunService:
@@ -68,6 +46,7 @@ def run_stream(request: Request) -> RunStream:
 Runs = Annotated[RunService, Depends(run_service)]
 Stream = Annotated[RunStream, Depends(run_stream)]
 EpisodeIndex = Annotated[int, Path(ge=0, le=2**31 - 1, description="Index of the episode, from 0.")]
+LastEventId = Annotated[str | None, Header(description="Sent by browsers when they reconnect.")]
 StepId = Annotated[int, Query(ge=0, le=2**31 - 1, description="Id of the last step that is known already.")]
 
 router = APIRouter(prefix="/runs", tags=["runs"])
@@ -78,22 +57,15 @@ router = APIRouter(prefix="/runs", tags=["runs"])
     status_code=202,
     summary="Start a run",
     response_model=RunView,
-    openapi_extra=DOCUMENTED,
+    openapi_extra=documented_body(RunRequest, RUN_YAML),
     responses={
         200: {"model": RunView, "description": "The run, over already (only with `Prefer: wait=N`)"},
         202: {"description": "The run is accepted and will not be lost; `Location` tells where to look"},
-        **documented(
-            MalformedBodyError,
-            BodyTooLargeError,
-            UnsupportedMediaTypeError,
-            InvalidRequestError,
-            IdempotencyMismatchError,
-            TooManyRunsError,
-        ),
+        **documented(*REFUSALS, InvalidRequestError, IdempotencyMismatchError, TooManyRunsError),
     },
 )
 async def create_run(
-    body: Annotated[RunRequest, Depends(run_request)],
+    body: Annotated[RunRequest, Depends(body_of(RunRequest))],
     runs: Runs,
     caller: CurrentCaller,
     request: Request,
@@ -165,7 +137,7 @@ async def delete_run(run_id: UUID, runs: Runs, caller: CurrentCaller) -> None:
     summary="Follow a run (server-sent events)",
     response_class=StreamingResponse,
     responses={
-        200: {"content": {"text/event-stream": {"example": EVENTS_EXAMPLE}}, "description": "The stream"},
+        200: {"content": {"text/event-stream": {"example": RUN_EVENTS}}, "description": "The stream"},
         **documented(NotFoundError, InvalidRequestError, TooManyWatchersError),
     },
 )
@@ -174,27 +146,33 @@ async def follow_run(
     runs: Runs,
     caller: CurrentCaller,
     stream: Stream,
+    admission: Annotated[Admission, Depends()],
     after: StepId = 0,
-    last_event_id: Annotated[str | None, Header(description="Sent by browsers when they reconnect.")] = None,
+    last_event_id: LastEventId = None,
 ) -> StreamingResponse:
     """Events `run`, `step`, `episode`, and `done` at the end. Only steps carry an id: resume with `Last-Event-ID` or
     `?after=`, and no step is missed or sent twice. A stream can be read again at any time."""
     await runs.get(caller, run_id)
+    return await event_stream(stream, admission, run_id, after, last_event_id)
+
+
+async def event_stream(
+    stream: RunStream, admission: Admission, run_id: UUID, after: int, last_event_id: str | None
+) -> StreamingResponse:
+    """The response that follows a run, from where its watcher was."""
     known = int(last_event_id) if last_event_id and last_event_id.isdecimal() else after
     events = await stream.open(run_id, min(known, 2**31 - 1))
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+    return StreamingResponse(admission.while_it_lasts(events), media_type="text/event-stream", headers=headers)
 
 
-@router.get(
-    "/{run_id}/steps",
-    summary="List steps",
-    response_model=Page[StepView],
-    responses={
-        200: {"content": {JSONL: {"schema": {"type": "string"}}}, "description": "A page, or every step as JSON lines"},
-        **documented(NotFoundError, InvalidRequestError),
-    },
-)
+STEPS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {JSONL: {"schema": {"type": "string"}}}, "description": "A page, or every step as JSON lines"},
+    **documented(NotFoundError, InvalidRequestError),
+}
+
+
+@router.get("/{run_id}/steps", summary="List steps", response_model=Page[StepView], responses=STEPS)
 async def list_steps(
     run_id: UUID,
     runs: Runs,
@@ -205,16 +183,23 @@ async def list_steps(
     accept: Annotated[str, Header(description=f"`{JSONL}` gives all steps, one JSON object a line.")] = "*/*",
 ) -> Any:
     """In the order of the run's log, in pages; or all at once as JSON lines."""
+    return await steps_response(runs, caller, run_id, limit=limit, after=after, episode=episode, accept=accept)
+
+
+async def steps_response(
+    records: Records, caller: Caller, run_id: UUID, *, limit: int, after: int, episode: int | None, accept: str
+) -> Page[StepView] | StreamingResponse:
+    """Steps in the form that `accept` asks for."""
     if JSONL in accept:
-        await runs.get(caller, run_id)
-        return StreamingResponse(_lines(runs, caller, run_id, after, episode), media_type=JSONL)
-    return await runs.steps(caller, run_id, limit=limit, after=after, episode=episode)
+        await records.row(caller, run_id)
+        return StreamingResponse(_lines(records, caller, run_id, after, episode), media_type=JSONL)
+    return await records.steps(caller, run_id, limit=limit, after=after, episode=episode)
 
 
-async def _lines(runs: RunService, caller: Caller, run_id: UUID, after: int, episode: int | None) -> AsyncIterator[str]:
+async def _lines(records: Records, caller: Caller, run_id: UUID, after: int, episode: int | None) -> AsyncIterator[str]:
     more = True
     while more:
-        page = await runs.steps(caller, run_id, limit=500, after=after, episode=episode)
+        page = await records.steps(caller, run_id, limit=500, after=after, episode=episode)
         yield "".join(f"{step.model_dump_json()}\n" for step in page.data)
         after = page.data[-1].id if page.data else after
         more = page.has_more

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gym_llm.config import AgentConfig, Config, EnvironmentConfig, ExperimentConfig
+from app.body import AgentReference
+from gym_llm.config import AgentConfig, EnvironmentConfig, ExperimentConfig
 from gym_llm.decision import Outcome
 
 RunStatus = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
@@ -17,7 +18,7 @@ Item = TypeVar("Item")
 EXAMPLE_ID = "019a9f3c-7a52-7c31-9d0e-2f6b8c1d4e5f"
 
 
-class RunRequest(Config):
+class RunRequest(BaseModel):
     """The body of `POST /runs`: a configuration, field for field that of the YAML files."""
 
     model_config = ConfigDict(
@@ -32,6 +33,12 @@ class RunRequest(Config):
             ]
         },
     )
+
+    agent: AgentReference = Field(
+        default_factory=AgentConfig, description="A section, or the name of a registered agent."
+    )
+    environment: EnvironmentConfig
+    experiment: ExperimentConfig = Field(default_factory=ExperimentConfig)
 
 
 class _View(BaseModel):
@@ -53,7 +60,35 @@ class Progress(_View):
     steps: int
 
 
-class RunView(_View):
+class State(_View):
+    """How it stands with a run or a session."""
+
+    id: UUID
+    status: RunStatus
+    error: Failure | None
+    progress: Progress
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class Parent(_View):
+    """Where a fork goes its own way: everything before `step` is the parent's."""
+
+    run_id: UUID
+    episode: int
+    step: int
+
+
+class ImportedFrom(_View):
+    """Where an imported run was played."""
+
+    run_id: UUID = Field(description="Its id there.")
+    verified: bool = Field(description="Whether its actions, taken again here, led to what it records.")
+    imported_at: datetime
+
+
+class RunView(State):
     """A run."""
 
     model_config = ConfigDict(
@@ -71,21 +106,33 @@ class RunView(_View):
                     "created_at": "2026-11-22T10:15:00Z",
                     "started_at": "2026-11-22T10:15:00.012Z",
                     "finished_at": None,
+                    "versions": {"gym_llm": "0.1.0", "gymnasium": "1.4.0", "python": "3.11.2"},
+                    "parent": None,
+                    "imported_from": None,
                 }
             ]
         },
     )
 
-    id: UUID
-    status: RunStatus
-    error: Failure | None
     agent: AgentConfig
     environment: EnvironmentConfig
     experiment: ExperimentConfig
-    progress: Progress
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
+    versions: dict[str, Any] | None = Field(None, description="Of what played it; `plugin_digest` is of its sources.")
+    parent: Parent | None = Field(None, description="Of a fork.")
+    imported_from: ImportedFrom | None = None
+
+
+class LessonsView(_View):
+    """What an episode taught, and what it took to ask."""
+
+    learned: list[str]
+    problem: str | None = Field(description="Why there are none.")
+    attempts: int
+    latency_ms: float
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    cost_usd: float | None
 
 
 class EpisodeView(_View):
@@ -105,6 +152,8 @@ class EpisodeView(_View):
                     "terminated": True,
                     "truncated": False,
                     "success": True,
+                    "lessons_before": None,
+                    "lessons": None,
                 }
             ]
         },
@@ -119,6 +168,8 @@ class EpisodeView(_View):
     terminated: bool
     truncated: bool
     success: bool | None
+    lessons_before: list[str] | None = Field(None, description="What the episode was told of earlier ones.")
+    lessons: LessonsView | None = Field(None, description="What it taught; with the strategy `memory`.")
 
 
 class StepView(_View):
@@ -147,6 +198,8 @@ class StepView(_View):
                     "cached_tokens": 1408,
                     "completion_tokens": 41,
                     "cost_usd": 0.00016,
+                    "notes": None,
+                    "inherited": False,
                     "created_at": "2026-11-22T10:15:05.123Z",
                 }
             ]
@@ -159,7 +212,10 @@ class StepView(_View):
     observation: Any
     reflection: str
     action: Any
-    reward: float
+    reward: Annotated[
+        float | None,
+        Field(description="Null only in sessions, as long as an environment that lives elsewhere has not told it."),
+    ]
     terminated: bool
     truncated: bool
     decided: bool
@@ -171,6 +227,8 @@ class StepView(_View):
     cached_tokens: int
     completion_tokens: int
     cost_usd: float | None
+    notes: dict[str, str] | None = Field(None, description="What the strategy keeps: `plan`, `summary`.")
+    inherited: bool = Field(False, description="Copied from the parent of a fork, which has paid for it.")
     created_at: datetime
 
 

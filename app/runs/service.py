@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -12,23 +11,22 @@ from uuid_utils.compat import uuid7
 
 from app.access import Caller
 from app.artifacts.base import ArtifactStore
-from app.artifacts.metrics import Metrics, metrics
+from app.body import FindAgent
 from app.db import Database, now
 from app.engine.base import Engine
 from app.errors import (
     ConflictError,
     IdempotencyMismatchError,
     InvalidRequestError,
-    NotFoundError,
     TooManyRunsError,
 )
 from app.runs import repository
-from app.runs.models import TERMINAL, Episode, Run, Step
-from app.runs.schemas import EpisodeView, Page, RunRequest, RunView, StepView
+from app.runs.models import RUN, TERMINAL, Run
+from app.runs.records import Records
+from app.runs.schemas import Page, Parent, RunRequest, RunView
 from app.runs.stream import RunStream
 from app.runs.views import run_view
 from gym_llm.config import EnvironmentConfig
-from gym_llm.results import results
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class Limits:
     """Of one owner at the same time."""
 
 
-class RunService:
+class RunService(Records):
     """Runs, as callers see them."""
 
     def __init__(
@@ -53,52 +51,63 @@ class RunService:
         store: ArtifactStore,
         stream: RunStream,
         check_environment: Callable[[EnvironmentConfig], None],
+        find_agent: FindAgent,
         limits: Limits,
     ) -> None:
-        self._database = database
+        super().__init__(database, RUN)
         self._engine = engine
         self._store = store
         self._stream = stream
         self._check_environment = check_environment
+        self._find_agent = find_agent
         self._limits = limits
 
-    async def create(self, caller: Caller, request: RunRequest, idempotency_key: str | None) -> RunView:
+    async def create(
+        self, caller: Caller, request: RunRequest, idempotency_key: str | None, parent: Parent | None = None
+    ) -> RunView:
         """Store a run and have it carried out; under a key that was used before, the run made then.
 
+        With a `parent`, it begins with copies of the parent's steps, if any, and with the lessons that the parent's
+        episode began with, and goes on like any run that was interrupted there.
+
         Raises:
-            InvalidRequestError: unknown environment, argument not allowed, or past a limit.
+            InvalidRequestError: unknown agent or environment, argument not allowed, or past a limit.
             IdempotencyMismatchError: the key was used with another body.
             TooManyRunsError: as many runs of its owner are active as may be.
         """
         self._check(request)
-        digest = _digest(request)
+        digest = _digest(request, parent)
         if idempotency_key and (earlier := await self._earlier(caller, idempotency_key, digest)):
             return earlier
+        agent = await self._find_agent(caller, request.agent)
         run = Run(
             id=uuid7(),
             owner=caller.owner,
             status="queued",
-            agent=request.agent.model_dump(),
+            agent=agent.model_dump(),
             environment=request.environment.model_dump(),
             experiment=request.experiment.model_dump(),
-            backend=request.agent.backend,
-            model=request.agent.model,
+            backend=agent.backend,
+            model=agent.model,
             environment_id=request.environment.name,
             idempotency_key=idempotency_key,
             request_digest=digest,
             losses=0,
             episodes_done=0,
-            steps=0,
+            steps=parent.step - 1 if parent else 0,
             created_at=now(),
+            parent=parent.model_dump(mode="json") if parent else None,
         )
         try:
             async with self._database.writing() as session:
-                if await repository.count_active(session, caller.owner) >= self._limits.active_runs:
+                if await repository.count_active(session, caller.owner, RUN) >= self._limits.active_runs:
                     raise TooManyRunsError(
                         f"{self._limits.active_runs} runs of one owner may be queued or running at the same time; "
                         "wait until one is over, or cancel one."
                     )
                 await repository.add_run(session, run)
+                if parent is not None:
+                    await repository.inherit(session, run, parent.run_id, parent.episode)
                 await self._engine.submit(
                     session, run.id, queue=request.experiment.queue, priority=request.experiment.priority
                 )
@@ -120,19 +129,18 @@ class RunService:
         Raises:
             NotFoundError: there is none that the caller sees.
         """
-        return run_view(await self._run(caller, run_id))
+        return run_view(await self.row(caller, run_id))
 
     async def list(
         self, caller: Caller, *, limit: int, after: UUID | None, filters: Mapping[str, str | None]
     ) -> Page[RunView]:
         """Runs, newest first."""
-        async with self._database.reading() as session:
-            rows = await repository.list_runs(session, caller.sees, limit=limit + 1, after=after, filters=filters)
+        rows = await self.rows(caller, limit=limit + 1, after=after, filters=filters)
         return Page(data=[run_view(row) for row in rows[:limit]], has_more=len(rows) > limit)
 
     async def cancel(self, caller: Caller, run_id: UUID) -> RunView:
         """Stop a run; one that is over stays as it is."""
-        await self._run(caller, run_id)
+        await self.row(caller, run_id)
         async with self._database.writing() as session:
             interrupt = await repository.request_cancel(session, run_id)
         if interrupt:  # Once: a second interruption would hit the worker while it writes that it has stopped.
@@ -147,67 +155,11 @@ class RunService:
             ConflictError: it is not over.
             UnavailableError: its files can't be reached now.
         """
-        if (await self._run(caller, run_id)).status not in TERMINAL:
+        if (await self.row(caller, run_id)).status not in TERMINAL:
             raise ConflictError("Only a run that is over can be deleted; cancel it first.")
         await self._store.delete(run_id)  # First: where that fails, the run is still there to be deleted again.
         async with self._database.writing() as session:
             await repository.delete_finished(session, run_id)
-
-    async def episodes(self, caller: Caller, run_id: UUID, *, limit: int, after: int) -> Page[EpisodeView]:
-        """Episodes by index."""
-        await self._run(caller, run_id)
-        async with self._database.reading() as session:
-            rows = await repository.list_episodes(session, run_id, limit=limit + 1, after=after)
-        return Page(data=[EpisodeView.model_validate(row) for row in rows[:limit]], has_more=len(rows) > limit)
-
-    async def episode(self, caller: Caller, run_id: UUID, episode: int) -> Episode:
-        """One episode.
-
-        Raises:
-            NotFoundError: it does not exist, or has not started yet.
-        """
-        await self._run(caller, run_id)
-        async with self._database.reading() as session:
-            row = await repository.get_episode(session, run_id, episode)
-        if row is None:
-            raise NotFoundError("There is no such episode, or it has not started yet.")
-        return row
-
-    async def steps(
-        self, caller: Caller, run_id: UUID, *, limit: int, after: int, episode: int | None
-    ) -> Page[StepView]:
-        """Steps in the order of the log."""
-        await self._run(caller, run_id)
-        async with self._database.reading() as session:
-            rows = await repository.list_steps(session, run_id, limit=limit + 1, after=after, episode=episode)
-        return Page(data=[StepView.model_validate(row) for row in rows[:limit]], has_more=len(rows) > limit)
-
-    async def raw_outputs(self, caller: Caller, run_id: UUID, episode: int) -> dict[str, dict[str, Any]]:
-        """Step number -> reflection and action."""
-        await self.episode(caller, run_id, episode)
-        async with self._database.reading() as session:
-            rows = await repository.list_steps(session, run_id, limit=None, episode=episode)
-        return _raw_outputs(rows)
-
-    async def metrics(self, caller: Caller, run_id: UUID) -> Metrics:
-        """The figures of a run, so far or final."""
-        await self._run(caller, run_id)
-        async with self._database.reading() as session:
-            episodes = await repository.list_episodes(session, run_id)
-            totals = await repository.step_totals(session, run_id)
-        return metrics(episodes, totals)
-
-    async def results(self, caller: Caller, run_id: UUID) -> dict[str, Any]:
-        """What `results.json` holds."""
-        figures = await self.metrics(caller, run_id)
-        return results(figures.total_rewards, figures.total_steps)
-
-    async def _run(self, caller: Caller, run_id: UUID) -> Run:
-        async with self._database.reading() as session:
-            run = await repository.get_run(session, run_id, caller.sees)
-        if run is None:
-            raise NotFoundError("There is no such run.")
-        return run
 
     async def _earlier(self, caller: Caller, key: str, digest: str) -> RunView | None:
         async with self._database.reading() as session:
@@ -230,9 +182,6 @@ class RunService:
         self._check_environment(request.environment)
 
 
-def _digest(request: RunRequest) -> str:
-    return hashlib.sha256(orjson.dumps(request.model_dump(), option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def _raw_outputs(steps: list[Step] | Any) -> dict[str, dict[str, Any]]:
-    return {str(step.step): {"reflection": step.reflection, "action": step.action} for step in steps}
+def _digest(request: RunRequest, parent: Parent | None) -> str:
+    asked = request.model_dump() | ({"parent": parent.model_dump(mode="json")} if parent else {})
+    return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -1,40 +1,58 @@
 """A live run's side of the step log: numbers the steps of all its episodes and hands them to the writer."""
 
 from collections import deque
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 from uuid import UUID
 
 from app.db import now
 from app.runs.models import Step as StepRow
 from app.runs.schemas import Failure
-from app.runs.writer import StepWrite, StepWriter
+from app.runs.writer import StepWrite
 from gym_llm.backends.base import Usage
 from gym_llm.decision import Decision
 from gym_llm.episode import PastStep, Step
-from gym_llm.prompt import reply_text
 
 MAX_UNSTORED = 64
 """Steps of a run that may be on their way to the database: storing never slows a fast agent, nor falls far behind."""
 
 
+class Sink(Protocol):
+    """Takes writes and stores them, in their order."""
+
+    def submit(self, write: StepWrite) -> None:
+        """Hand over a write."""
+        ...
+
+
 class StepLog:
     """Appends steps to the log of one claimed run, in one order for all its episodes."""
 
-    def __init__(self, writer: StepWriter, run_id: UUID, token: UUID, *, steps: int, episodes_done: int) -> None:
+    def __init__(self, writer: Sink, run_id: UUID, token: UUID, *, steps: int, episodes_done: int) -> None:
         self._writer = writer
         self._run_id = run_id
         self._token = token
         self._steps = steps
         self._episodes_done = episodes_done
         self._unstored: deque[StepWrite] = deque()
+        self._asked: dict[int, StepWrite] = {}
+        """By episode, the newest step that a model was asked for."""
 
-    def begin(self, episode: int, seed: int) -> None:
-        """Hand over an episode that begins."""
+    def begin(self, episode: int, seed: int, lessons: Sequence[str] = ()) -> None:
+        """Hand over an episode that begins, with what it is told of earlier ones."""
         row = {"run_id": self._run_id, "episode": episode, "seed": seed, "status": "running"}
+        row["lessons_before"] = list(lessons) or None
         self._submit(episode, None, {}, new_episode=row)
 
-    async def append(self, step: Step) -> None:
+    async def append(self, step: Step, **columns: Any) -> None:
         """Number a step and hand it over; waits only where too many are not stored yet.
+
+        Of the steps of an episode that a model was asked for, that is the one before: if this worker is lost, no more
+        than the call under way and the one whose step is being stored are made again.
+
+        Args:
+            step: to append.
+            columns: that differ from what the step says.
 
         Raises:
             ClaimLostError: another worker holds the run.
@@ -43,13 +61,20 @@ class StepLog:
         ended: dict[str, Any] = {}
         if step.last:
             ended = self._end("succeeded", success=step.success, final_observation=step.next_observation)
+            ended["lessons"] = step.lessons and step.lessons.as_json()
         values = {
             "num_steps": step.step,
             "total_reward": step.total_reward,
             "terminated": step.terminated,
             "truncated": step.truncated,
         }
-        self._submit(step.episode, _row(self._run_id, self._steps, step), values | ended)
+        write = self._submit(step.episode, _row(self._run_id, self._steps, step) | columns, values | ended)
+        if step.decision.attempts:
+            before, self._asked[step.episode] = self._asked.get(step.episode), write
+            if before is not None:
+                await before.stored
+        if step.last:
+            self._asked.pop(step.episode, None)
         while len(self._unstored) > MAX_UNSTORED or (self._unstored and self._unstored[0].stored.done()):
             await self._unstored.popleft().stored
 
@@ -59,8 +84,12 @@ class StepLog:
         Raises:
             ClaimLostError: another worker holds the run.
         """
-        self._submit(episode, None, self._end("failed", error=failure.model_dump()))
+        self.end(episode, "failed", error=failure.model_dump())
         await self.flush()
+
+    def end(self, episode: int, status: str, **columns: Any) -> None:
+        """Hand over the end of an episode that ends without a further step; `columns` are those of the episode."""
+        self._submit(episode, None, self._end(status, **columns))
 
     async def flush(self) -> None:
         """Return when every step is stored.
@@ -81,7 +110,7 @@ class StepLog:
         row: dict[str, Any] | None,
         episode_values: dict[str, Any],
         new_episode: dict[str, Any] | None = None,
-    ) -> None:
+    ) -> StepWrite:
         write = StepWrite(
             run_id=self._run_id,
             token=self._token,
@@ -93,11 +122,11 @@ class StepLog:
         )
         self._writer.submit(write)
         self._unstored.append(write)
+        return write
 
 
 def _row(run_id: UUID, step_id: int, step: Step) -> dict[str, Any]:
     decision = step.decision
-    plain_reply = reply_text(decision.reflection, decision.action)
     return {
         "run_id": run_id,
         "id": step_id,
@@ -119,13 +148,14 @@ def _row(run_id: UUID, step_id: int, step: Step) -> dict[str, Any]:
         "completion_tokens": decision.usage.completion,
         "cost_usd": decision.cost_usd,
         "problem": decision.problem,
-        "reply": decision.reply if decision.reply != plain_reply else None,
+        "reply": decision.reply,
+        "notes": dict(decision.notes) or None,
         "created_at": now(),
     }
 
 
-def past_step(row: StepRow) -> PastStep:
-    """A stored step, as what is needed to take it again."""
+def past_step(row: StepRow | Any) -> PastStep:
+    """A stored step, or a record of one, as what is needed to take it again."""
     decision = Decision(
         reflection=row.reflection,
         action=row.action,
@@ -137,5 +167,6 @@ def past_step(row: StepRow) -> PastStep:
         latency_ms=row.latency_ms,
         reply=row.reply,
         problem=row.problem,
+        notes=row.notes or {},
     )
-    return PastStep(digest=row.digest, decision=decision, reward=row.reward)
+    return PastStep(digest=row.digest, decision=decision, reward=row.reward or 0.0)

@@ -89,7 +89,7 @@ class StepWriter:
             async for attempt in stamina.retry_context(on=PASSING, attempts=5, wait_initial=0.2, wait_max=5.0):
                 with attempt:
                     async with self._database.writing() as session:
-                        lost = {claim for claim, of_claim in writes.items() if not await _store(session, of_claim)}
+                        lost = {claim for claim, of_claim in writes.items() if not await store(session, of_claim)}
         except Exception as error:  # noqa: BLE001 - whatever it is, its runs are told, and the others go on
             if len(writes) > 1 and not isinstance(error, PASSING):
                 for claim, of_claim in writes.items():
@@ -103,8 +103,9 @@ class StepWriter:
             self._wake(run_id)
 
 
-async def _store(session: AsyncSession, writes: list[StepWrite]) -> bool:
-    # All writes under one claim; later values of the run and of each episode win.
+async def store(session: AsyncSession, writes: list[StepWrite]) -> bool:
+    """Carry out writes under one claim, in one transaction; False where the claim is lost, and nothing was written."""
+    # Later values of the run and of each episode win.
     run_values: dict[str, Any] = {}
     episodes: dict[int, dict[str, Any]] = {}
     for write in writes:

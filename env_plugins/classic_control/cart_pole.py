@@ -71,6 +71,11 @@ left.
 pole_angular_velocity. If lean > 0 choose action 1, else choose action 0.
 - Correct small leans at once. One push changes pole_angular_velocity by 0.29, so do not go on pushing the same way \
 once the pole swings back.
+
+For example, at pole_angle 0.03 and pole_angular_velocity -0.20 the pole leans to the right, but it already swings \
+back: lean = 0.03 - 0.05 = -0.02, so action 0. At pole_angle -0.01 and pole_angular_velocity 0.30 it leans to the left \
+and falls to the right: lean = -0.01 + 0.075 = 0.065, so action 1. While the pole is steady, the two actions take \
+turns, and the cart stays about where it is. One push too many is mended by the next, if that comes at once.
 """
 
 

@@ -55,6 +55,19 @@ action 2 while velocity > 0 and action 0 while velocity < 0.
 - At rest, push the way the slope pulls: action 2 when position < -0.52, else action 0.
 - Do not turn round early: keep pushing up a slope until the velocity changes its sign by itself. Two or three \
 swings are enough.
+
+For example:
+- position -0.50, velocity 0: at rest, to the right of the bottom. The slope pulls to the left, so push left with it: \
+action 0.
+- position -0.75, velocity -0.015: the car still rolls up the left hill. Pushing left goes on adding energy: action 0, \
+although the flag is to the right.
+- position -0.80, velocity 0.002: it has just turned round and rolls down to the right: action 2 from here on, through \
+the bottom and up the right hill.
+- position 0.10, velocity -0.004: it did not get up to the flag this time and rolls back: action 0, to come back \
+faster on the next swing.
+A single swing to the right is never enough from the start: the way to the flag leads up the left hill first. With \
+each swing the car should get higher than it did on that side before; if it does not, it was pushed against its \
+motion, or not pushed at all, in some of the steps between.
 """
 
 

@@ -26,6 +26,7 @@ LEGS = LanderState._fields[6:]
 class DescribedLander(gym.ObservationWrapper[Observation, int, Vector], LLMEnv):
     """LunarLander in words; the subclasses give the observation its shape."""
 
+    continuous: ClassVar[bool] = False
     max_steps: ClassVar[int]
     horizon: ClassVar[str]
     """What `max_steps` steps allow, for the goal."""
@@ -42,6 +43,7 @@ class DescribedLander(gym.ObservationWrapper[Observation, int, Vector], LLMEnv):
         super().__init__(
             LunarLander(
                 render_mode=render_mode,
+                continuous=self.continuous,
                 gravity=gravity,
                 enable_wind=enable_wind,
                 wind_power=wind_power,
@@ -64,12 +66,12 @@ class DescribedLander(gym.ObservationWrapper[Observation, int, Vector], LLMEnv):
         return words.actions(self.gravity)
 
     def get_goal_description(self) -> str:
-        return words.goal(self.max_steps, self.gravity, self.winds, self.horizon)
+        return words.goal(self.max_steps, self.gravity, self.winds, self.horizon, words.BY_NUMBER)
 
     def heuristic(self, observation: Observation) -> Advice:
         return pilot.advise(self, self.state(observation))
 
-    def safe_action(self) -> int:
+    def safe_action(self) -> Any:
         return pilot.NOTHING
 
 
@@ -98,6 +100,24 @@ class LunarLanderLLM(DescribedLander):
 
     def get_observation_schema(self) -> ObservationSchema:
         return words.SCALARS
+
+
+class LunarLanderContinuousLLM(LunarLanderLLM):
+    """`LunarLanderContinuousLLM-v3`: the same observation, and a power for each engine to choose."""
+
+    continuous = True
+
+    def get_action_schema(self) -> ActionSchema:
+        return words.thrusts(self.gravity)
+
+    def get_goal_description(self) -> str:
+        return words.goal(self.max_steps, self.gravity, self.winds, self.horizon, words.BY_THRUST)
+
+    def heuristic(self, observation: Observation) -> Advice:
+        return pilot.advise_thrust(self, self.state(observation))
+
+    def safe_action(self) -> Vector:
+        return np.zeros(2, dtype=np.float32)
 
 
 class LunarLanderArraysLLM(DescribedLander):

@@ -7,6 +7,7 @@ They are computed here again, as that function keeps them to itself; a test hold
 from typing import Any, NamedTuple
 
 import gymnasium as gym
+import numpy as np
 
 from env_plugins.lunar_lander.simulator import LanderState, heuristic
 from gym_llm.llm_env import Advice
@@ -16,6 +17,8 @@ LARGEST_TILT = 0.4
 """In rad: what the policy leans at most to steer."""
 TOLERANCE = 0.05
 """Errors up to this are left alone."""
+SIDE_FROM = 0.5
+"""Of a continuous action's second number: above it, either way, a side engine fires."""
 
 
 class Errors(NamedTuple):
@@ -46,6 +49,18 @@ def advise(env: gym.Env[Any, Any], state: LanderState) -> Advice:
     if action == NOTHING:
         return Advice(action, _coasting(state))
     return Advice(action, _descent(state) if action == MAIN_ENGINE else _turn(state, action))
+
+
+def advise_thrust(env: gym.Env[Any, Any], state: LanderState) -> Advice:
+    """The heuristic's two numbers for `state`, where `env` is continuous, and why."""
+    thrust = heuristic(env, state).astype(np.float32)  # type: ignore[no-untyped-call]
+    main, side = thrust[0] > 0, abs(thrust[1]) > SIDE_FROM
+    if state.left_leg_contact or state.right_leg_contact:
+        return Advice(thrust, _on_the_ground(state, MAIN_ENGINE if main else NOTHING))
+    reasons = [_descent(state)] if main else []
+    if side:
+        reasons.append(_turn(state, TURN_LEFT if thrust[1] < 0 else TURN_RIGHT))
+    return Advice(thrust, " ".join(reasons) or _coasting(state))
 
 
 def _on_the_ground(state: LanderState, action: int) -> str:

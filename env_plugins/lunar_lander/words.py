@@ -69,6 +69,28 @@ def actions(gravity: float) -> ActionSchema:
     }
 
 
+def thrusts(gravity: float) -> str:
+    """The two numbers of a continuous action, and what one step of them does."""
+    fall = -gravity * GRAVITY_PER_STEP
+    return f"""\
+The action is a list of two numbers, each from -1 to 1: first the main engine, then the side engines. For example, \
+[0.2, 0] fires the main engine with 60 % of its power, and [-1, -0.8] only the side engine that turns left.
+The first number, the main engine:
+- 0 or less: off. Gravity lowers velocity_y by {fall:.3f}. Free.
+- more than 0: on, with a power of 50 % just above 0, rising to 100 % at 1. It pushes the lander along its own upward \
+axis: at full power and upright, velocity_y rises by about {MAIN_ENGINE_PER_STEP} (0.023 to 0.070, thrust is uneven), \
+so {MAIN_ENGINE_PER_STEP - fall:+.3f} with gravity, and at 50 % by half of {MAIN_ENGINE_PER_STEP}. Tilted, velocity_x \
+changes as well, at full power by about -0.07 * sin(angle): to the left when angle > 0, to the right when angle < 0. \
+Costs 0.3 * power.
+The second number, the side engines:
+- between -0.5 and 0.5: off. Free.
+- less than -0.5: the side engine that turns the lander to the left (counter-clockwise) fires with a power of 50 % to \
+100 %: at full power angular_velocity rises by about 0.04, so angle grows; while upright it also pushes the lander \
+left: velocity_x falls by about 0.01. Costs 0.03 * power.
+- more than 0.5: the same to the right (clockwise): at full power angular_velocity falls by about 0.04, so angle \
+shrinks; while upright velocity_x rises by about 0.01. Costs 0.03 * power."""
+
+
 def wind(wind_power: float, turbulence_power: float) -> str:
     """The sentence about wind, where there is any."""
     return (
@@ -78,7 +100,31 @@ def wind(wind_power: float, turbulence_power: float) -> str:
     )
 
 
-def goal(max_steps: int, gravity: float, winds: str, horizon: str) -> str:
+BY_NUMBER = """\
+- Tilt to steer: lean against your drift and towards the pad. A good wanted_angle is 0.5 * x + velocity_x, kept \
+within -0.4 and 0.4. Let turn = 0.5 * (wanted_angle - angle) - angular_velocity. If turn > 0.05 choose action 1, if \
+turn < -0.05 choose action 3: a few pulses are enough, then let it turn, and stop the turn before it overshoots.
+- Slow down as you get lower, and stay higher while you are off to the side. Let lift = 0.5 * (0.55 * |x| - y - \
+velocity_y). If lift > 0.05 and lift > |turn|, the descent is more urgent than the turn: choose action 2.
+- Do not climb away or hover: time costs fuel. If neither needs correction choose action 0.
+- As soon as a leg touches the ground, stop turning: choose action 2 only while velocity_y < -0.1, otherwise action \
+0, until the episode ends. An engine that fires keeps the lander from coming to rest.
+"""
+"""How to fly with one of four actions."""
+BY_THRUST = """\
+- Tilt to steer: lean against your drift and towards the pad. A good wanted_angle is 0.5 * x + velocity_x, kept \
+within -0.4 and 0.4. Let turn = 0.5 * (wanted_angle - angle) - angular_velocity. Choose -20 * turn for the side \
+engines, kept within -1 and 1.
+- Slow down as you get lower, and stay higher while you are off to the side. Let lift = 0.5 * (0.55 * |x| - y - \
+velocity_y). Choose 20 * lift - 1 for the main engine, kept within -1 and 1.
+- Do not climb away or hover: time costs fuel.
+- As soon as a leg touches the ground, stop turning: choose 0 for the side engines, and -10 * velocity_y - 1 for the \
+main engine, kept within -1 and 1, until the episode ends. An engine that fires keeps the lander from coming to rest.
+"""
+"""How to fly with two numbers."""
+
+
+def goal(max_steps: int, gravity: float, winds: str, horizon: str, flying: str) -> str:
     """Goal, motion, reward, end and flying advice. `horizon` says what `max_steps` steps allow."""
     return f"""\
 Land a rocket on the moon: on the landing pad, gently and upright, with little fuel. The pad is flat and reaches \
@@ -102,12 +148,4 @@ without motion.
 A total reward of 200 or more counts as a solved landing.
 
 How to fly:
-- Tilt to steer: lean against your drift and towards the pad. A good wanted_angle is 0.5 * x + velocity_x, kept \
-within -0.4 and 0.4. Let turn = 0.5 * (wanted_angle - angle) - angular_velocity. If turn > 0.05 choose action 1, if \
-turn < -0.05 choose action 3: a few pulses are enough, then let it turn, and stop the turn before it overshoots.
-- Slow down as you get lower, and stay higher while you are off to the side. Let lift = 0.5 * (0.55 * |x| - y - \
-velocity_y). If lift > 0.05 and lift > |turn|, the descent is more urgent than the turn: choose action 2.
-- Do not climb away or hover: time costs fuel. If neither needs correction choose action 0.
-- As soon as a leg touches the ground, stop turning: choose action 2 only while velocity_y < -0.1, otherwise action \
-0, until the episode ends. An engine that fires keeps the lander from coming to rest.
-"""
+{flying}"""

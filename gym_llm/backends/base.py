@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypedDict
+from typing import Any, NotRequired, Protocol, TypedDict
 
+from gym_llm.config import AgentConfig
 from gym_llm.llm_env import EnvDefinition
 
 
 class Message(TypedDict):
-    """One chat message, as every chat protocol spells it."""
+    """One chat message. Each backend writes it as its own protocol spells it."""
 
     role: str
     content: str
+    images: NotRequired[Sequence[bytes]]
+    """PNG files, shown to models that can see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,8 @@ class Question:
 
     messages: Sequence[Message]
     reply_schema: dict[str, Any]
-    model: str
-    temperature: float | None
-    max_tokens: int | None
+    agent: AgentConfig
+    """Which model, and how it is asked."""
     seed: int
     """Of the episode."""
     step: int
@@ -70,6 +72,10 @@ class BackendStatus:
     reachable: bool
     models: tuple[str, ...] = ()
     detail: str | None = None
+    concurrency: int | None = None
+    """Requests that this process lets be in flight right now; None = as many as there are."""
+    max_concurrency: int | None = None
+    """What it is while the server does not ask for less."""
 
 
 class Backend(Protocol):

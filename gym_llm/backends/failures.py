@@ -13,6 +13,7 @@ _RETRIED = frozenset({408, 409, 429})
 _REFUSALS = frozenset({400, 422})
 # These name a parameter, but it is the prompt or the number that is wrong: without it they would only fail later.
 _TOO_LONG = re.compile(r"context.(length|window|size)|too (large|long|many)", re.IGNORECASE)
+_IMAGES = re.compile(r"\bimages?\b|image_url|\bvision\b|multi-?modal", re.IGNORECASE)
 _SECRET = re.compile(r"\bsk-[\w*-]+|\bBearer\s+\S+", re.IGNORECASE)
 
 
@@ -21,6 +22,7 @@ class RequestError(Exception):
 
     `status` is the HTTP status (None: no answer at all), `retry_after` the wait in s that the server asked for,
     `parameter` the one that the server blames, `final` is set where a retry cannot help whatever the status is.
+    `transient` tells whether a retry may help, `too_many` whether fewer requests at a time would.
     """
 
     def __init__(
@@ -35,7 +37,13 @@ class RequestError(Exception):
         self.status = status
         self.retry_after = retry_after
         self.parameter = parameter
+        self.too_many = not final and status == 429
         self.transient = not final and (status is None or status in _RETRIED or not 300 <= status < 500)
+
+    @property
+    def speaks_of_images(self) -> bool:
+        """Whether the server names pictures as the reason."""
+        return self.status is not None and self.status != 429 and _IMAGES.search(str(self)) is not None
 
     def refuses(self, parameter: str) -> bool:
         """Whether the request failed because the model does not take `parameter`."""

@@ -12,9 +12,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import httpx
 import httpx2
-import stamina
 
 from gym_llm.backends.base import BackendStatus, Question, Reply
+from gym_llm.backends.concurrency import AdaptiveLimit
 from gym_llm.backends.failures import RequestError
 from gym_llm.errors import LLMError
 
@@ -41,7 +41,8 @@ class LLMBackend(ABC, Generic[C]):
     """A language model behind HTTP.
 
     Args:
-        concurrency: Requests in flight at most; a request that waits for its retry does not count.
+        concurrency: Requests in flight at most; a request that waits for its retry does not count. Fewer
+            while the server answers 429, see `AdaptiveLimit`.
         timeout: Time for one request, in s, from connecting to the last byte.
         attempts: Requests for one reply at most; those that only find a refused parameter do not count.
         backoff: Wait before the first retry, in s; doubles with each next one. Up to half as much again is added at
@@ -65,7 +66,7 @@ class LLMBackend(ABC, Generic[C]):
         self.attempts = attempts
         self.backoff = backoff
         self.max_backoff = max_backoff
-        self._in_flight = asyncio.Semaphore(concurrency)
+        self._limit = AdaptiveLimit(concurrency)
         self._rungs: dict[str, dict[str, int]] = {}
         self._client: C | None = None
 
@@ -76,40 +77,34 @@ class LLMBackend(ABC, Generic[C]):
             LLMError: refused for good, or still failing after `attempts` requests.
         """
         client = self._connected()
-        offers = self._offers(client, question)
-        sent: dict[str, int] = {}
+        await self._prepare(client, question)
+        model = question.agent.model
         requests = failures = 0
         problem: str | None = None
-
-        def next_wait(error: Exception) -> bool | float:
-            nonlocal failures, problem
-            if not isinstance(error, RequestError):
-                return False
-            if parameter := self._concede(question.model, offers, sent, error):
-                problem = f"{error}, asked again without this {parameter}"
-                return 0.0
-            failures += 1
-            if not error.transient or failures >= self.attempts:
-                return False
-            wait = self._wait(failures, error.retry_after)
-            problem = f"{error}, retried after {wait:.2g} s"
-            return wait
-
-        try:
-            async for attempt in stamina.retry_context(on=next_wait, attempts=None, timeout=None):
-                with attempt:
-                    sent = self._rungs.get(question.model, {})
-                    requests += 1
-                    reply = await self._send_in_time(client, question, _best(offers, sent))
-        except RequestError as error:
-            tries = f" ({requests} requests sent)" if requests > 1 else ""
-            raise LLMError(f"{self.name}: {error}{tries}") from error
-        return replace(reply, requests=requests, problem=problem)
+        while True:
+            offers = self._offers(client, question)
+            sent = self._rungs.get(model, {})
+            requests += 1
+            try:
+                reply = await self._send_in_time(client, question, _best(offers, sent))
+            except RequestError as error:
+                if parameter := self._concede(model, offers, sent, error):
+                    problem = f"{error}, asked again without this {parameter}"
+                    continue
+                failures += 1
+                if not error.transient or failures >= self.attempts:
+                    tries = f" ({requests} requests sent)" if requests > 1 else ""
+                    raise LLMError(f"{self.name}: {error}{tries}") from error
+                wait = self._wait(failures, error.retry_after)
+                problem = f"{error}, retried after {wait:.2g} s"
+                await asyncio.sleep(wait)
+            else:
+                return replace(reply, requests=requests, problem=reply.problem or problem)
 
     async def status(self) -> BackendStatus:
         """Whether it can be used right now, and the models it has; never raises."""
         if missing := self._missing():
-            return BackendStatus(self.name, configured=False, reachable=False, detail=missing)
+            return self._status(configured=False, reachable=False, detail=missing)
         try:
             async with asyncio.timeout(STATUS_TIMEOUT):
                 with self._failures():
@@ -119,8 +114,14 @@ class LLMBackend(ABC, Generic[C]):
         except (RequestError, LLMError) as error:
             detail = str(error)
         else:
-            return BackendStatus(self.name, configured=True, reachable=True, models=tuple(models))
-        return BackendStatus(self.name, configured=True, reachable=False, detail=detail)
+            return self._status(reachable=True, models=tuple(models))
+        return self._status(reachable=False, detail=detail)
+
+    def _status(self, *, configured: bool = True, **found: Any) -> BackendStatus:
+        limit = self._limit
+        return BackendStatus(
+            self.name, configured=configured, concurrency=limit.size, max_concurrency=limit.most, **found
+        )
 
     async def aclose(self) -> None:
         """Give back connections; the next question opens new ones."""
@@ -142,13 +143,23 @@ class LLMBackend(ABC, Generic[C]):
         return self._client
 
     async def _send_in_time(self, client: C, question: Question, parameters: Parameters) -> Reply:
-        async with self._in_flight:
+        async with self._limit.place() as since:
             try:
                 async with asyncio.timeout(self.timeout):
                     with self._failures():
-                        return await self._send(client, question, parameters)
+                        reply = await self._send(client, question, parameters)
             except TimeoutError:
                 raise RequestError(f"no answer within {self.timeout:g} s") from None
+            except RequestError as error:
+                if any(message.get("images") for message in question.messages) and error.speaks_of_images:
+                    raise RequestError(
+                        f"the model did not take the pictures: {error}", error.status, final=True
+                    ) from None
+                if error.too_many and self._limit.shrink(since):
+                    _log.warning("%s: too many requests: at most %d in flight now", self.name, self._limit.size)
+                raise
+            self._limit.grow()
+            return reply
 
     def _wait(self, failures: int, retry_after: float | None) -> float:
         wait = self.backoff * 2 ** (failures - 1) if retry_after is None else retry_after
@@ -171,6 +182,9 @@ class LLMBackend(ABC, Generic[C]):
     def _missing(self) -> str | None:
         """What the operator has yet to configure."""
         return None
+
+    async def _prepare(self, client: C, question: Question) -> None:
+        """Find out what must be known before a question can be asked."""
 
     @abstractmethod
     def _connect(self) -> C: ...

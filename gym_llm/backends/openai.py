@@ -1,6 +1,8 @@
 """OpenAI, and every server that speaks its chat-completions protocol."""
 
 import os
+import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +13,7 @@ import httpx2
 import openai
 import orjson
 
-from gym_llm.backends.base import Question, Reply, Usage
+from gym_llm.backends.base import Message, Question, Reply, Usage
 from gym_llm.backends.failures import RequestError, http_failure, lost_connection
 from gym_llm.backends.llm import LLMBackend, Offers, Parameters
 from gym_llm.pricing import cost_usd
@@ -21,6 +23,9 @@ NO_KEY = "no-key-needed"
 
 OPENAI_HOST = "api.openai.com"
 """Anywhere else, a model's name says nothing about its price."""
+
+# These never take a temperature, whatever the effort. Later ones do without effort; what they refuse, they tell.
+_ALWAYS_REASON = re.compile(r"o\d|gpt-5(?!\.|-chat)")
 
 # The part of JSON Schema that OpenAI's strict mode is documented to take.
 _STRICT_KEYWORDS = frozenset(
@@ -75,26 +80,34 @@ class OpenAIBackend(LLMBackend[openai.AsyncOpenAI]):
         ]
         if not takes_strict(question.reply_schema):
             del formats[0]
+        agent = question.agent
         limits = ["max_completion_tokens", "max_tokens"]
+        temperature = agent.temperature
         if client.base_url.host != OPENAI_HOST:
             # Many a compatible server passes over the name that it does not know, and with it the limit.
             limits.reverse()
+        elif agent.reasoning_effort not in (None, "none") or _ALWAYS_REASON.match(agent.model):
+            temperature = None
         return {
-            "temperature": [] if question.temperature is None else [{"temperature": question.temperature}],
+            "temperature": [] if temperature is None else [{"temperature": temperature}],
+            "effort": [] if agent.reasoning_effort is None else [{"reasoning_effort": agent.reasoning_effort}],
             "seed": [{"seed": question.seed}],
-            "limit": [] if question.max_tokens is None else [{name: question.max_tokens} for name in limits],
+            "limit": [] if agent.max_tokens is None else [{name: agent.max_tokens} for name in limits],
             "format": [{"response_format": kind} for kind in formats],
         }
 
     async def _send(self, client: openai.AsyncOpenAI, question: Question, parameters: Parameters) -> Reply:
         # `create` would transform every message, and the answer: most of the CPU that a request takes.
-        body = {"model": question.model, "messages": question.messages, **parameters}
+        messages: Sequence[Any] = question.messages
+        if any(message.get("images") for message in question.messages):
+            messages = [_in_parts(message) if message.get("images") else message for message in question.messages]
+        body = {"model": question.agent.model, "messages": messages, **parameters}
         answer = await client.post("/chat/completions", content=orjson.dumps(body), cast_to=httpx2.Response)
         reply = _read(orjson.loads(answer.content))
         if client.base_url.host == OPENAI_HOST:
             used = reply.usage
             cost = cost_usd(
-                self.name, question.model, prompt=used.prompt, cached=used.cached, completion=used.completion
+                self.name, question.agent.model, prompt=used.prompt, cached=used.cached, completion=used.completion
             )
             return replace(reply, cost_usd=cost)
         return reply
@@ -124,6 +137,12 @@ class OpenAIBackend(LLMBackend[openai.AsyncOpenAI]):
             raise lost_connection(error) from None
         except (openai.APIError, ValueError) as error:
             raise RequestError(f"HTTP 200, but the answer cannot be read ({type(error).__name__})") from None
+
+
+def _in_parts(message: Message) -> dict[str, Any]:
+    urls = (f"data:image/png;base64,{b64encode(image).decode()}" for image in message["images"])
+    pictures = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    return {"role": message["role"], "content": [{"type": "text", "text": message["content"]}, *pictures]}
 
 
 def _read(completion: Any) -> Reply:

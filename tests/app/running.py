@@ -16,6 +16,7 @@ def body(environment: str = "Counting-v0", kwargs: Mapping[str, Any] | None = No
     """A request for a run; `fields` go to the agent or to the experiment, whichever has them."""
     agent = {"backend": "baseline", "model": "heuristic", "temperature": None}
     of_agent = ("backend", "model", "temperature", "history", "action_rate", "max_tokens", "on_invalid")
+    of_agent += ("strategy", "system_prompt", "vision", "image_history", "frames")
     agent |= {name: fields.pop(name) for name in of_agent if name in fields}
     return {"agent": agent, "environment": {"name": environment, "kwargs": kwargs}, "experiment": fields}
 

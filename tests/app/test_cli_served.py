@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from tests.app.commands import Start, config, free_port, invoke, line, served, written
 from tests.app.commands import here as here
@@ -129,3 +130,27 @@ def test_follow_survives_a_restart_and_shows_every_step_once(
     numbers = [int(found[1]) for text in shown if (found := re.match(r"episode 0 step (\d+): ", text))]
     assert numbers == list(range(1, len(numbers) + 1))
     assert any("ended after" in text for text in shown)
+
+
+def test_agents_by_name(start: Start, tmp_path: Path) -> None:
+    url = served(start("serve", "--port", "0"))
+    path = written(tmp_path / "pole.yaml", config())
+    assert invoke("agents", "create", "pilot", path, "--url", url) == (0, "pilot\n", "")
+    code, _, problem = invoke("agents", "create", "pilot", path, "--url", url)
+    assert (code, problem.count("\n")) == (2, 1)
+    assert re.search(r"pilot +│ baseline │ heuristic", invoke("agents", "list", "--url", url)[1])
+    shown = yaml.safe_load(invoke("agents", "show", "pilot", "--url", url)[1])
+    assert (shown["agent"]["model"], shown["agent"]["history"]) == ("heuristic", 10)
+    named = written(tmp_path / "named.yaml", config() | {"agent": "pilot"})
+    assert invoke("submit", named, "--follow", "--url", url)[0] == 0
+    assert invoke("agents", "delete", "pilot", "--url", url) == (0, "deleted pilot\n", "")
+    for command in ("show", "delete"):
+        code, _, problem = invoke("agents", command, "pilot", "--url", url)
+        assert (code, problem) == (2, "Error: There is no such agent.\n")
+    code, _, problem = invoke("submit", named, "--url", url)
+    assert (code, "agent" in problem) == (2, True)
+    for text in ("x: 1", "a: [", ""):
+        bad = tmp_path / "bad.yaml"
+        bad.write_text(text)
+        code, _, problem = invoke("agents", "create", "other", bad, "--url", url)
+        assert (code, problem.count("\n")) == (2, 1)

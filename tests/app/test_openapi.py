@@ -49,6 +49,7 @@ def test_every_operation_says_how_it_fails(operations: dict[str, dict[str, Any]]
     assert {"200", "202", "400", "413", "415", "422"} <= set(operations["post /runs"]["responses"])
     assert {"404", "409", "422"} <= set(operations["delete /runs/{run_id}"]["responses"])
     assert {"404", "422", "503"} <= set(operations["get /runs/{run_id}/events"]["responses"])
+    assert {"404", "409", "410", "422", "502"} <= set(operations["post /sessions/{session_id}/act"]["responses"])
     assert "503" in operations["get /readyz"]["responses"]
 
 
@@ -56,7 +57,12 @@ def test_bodies_are_described_with_examples(schema: dict[str, Any], operations: 
     body = operations["post /runs"]["requestBody"]
     assert set(body["content"]) == {"application/json", "application/yaml"}
     assert "example" in body["content"]["application/yaml"]
-    for name in ("RunRequest", "RunView", "EpisodeView", "StepView", "EnvironmentView", "Metrics", "BackendView"):
+    for name in (
+        *("RunRequest", "RunView", "EpisodeView", "StepView", "EnvironmentView", "Metrics", "BackendView"),
+        *("AgentRequest", "AgentChange", "AgentView", "SessionRequest", "SessionView", "SessionDefinition-Input"),
+        *("ActRequest", "ActView", "StepRequest", "TransitionView", "ResetRequest", "ResetView"),
+        *("ForkRequest", "DiffView"),
+    ):
         assert schema["components"]["schemas"][name].get("examples"), name
 
 

@@ -1,18 +1,11 @@
 """The API reference, and an event stream, in a real browser."""
 
-import os
-import shutil
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
-
 from tests.app.running import body
-from tests.processes import DEADLINE_S, Server
+from tests.processes import Server
 
-CHROMIUM = "/usr/bin/chromium"
-OPTIONS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run")
 FOLLOW = """runId => new Promise((resolve, reject) => {
     const seen = []
     const source = new EventSource(`/runs/${runId}/events`)
@@ -23,35 +16,6 @@ FOLLOW = """runId => new Promise((resolve, reject) => {
         })
     source.onerror = () => source.readyState === EventSource.CLOSED && reject(new Error('closed'))
 })"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        return missing("Playwright is not installed")
-    if shutil.which(CHROMIUM) is None:
-        return missing(f"there is no {CHROMIUM}")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
-        yield chromium
-        chromium.close()
-
-
-def missing(what: str) -> None:
-    """Skip, or fail where nothing may be skipped."""
-    if os.environ.get("GYM_LLM_REQUIRE_ALL") == "1":
-        pytest.fail(f"no browser test: {what}")
-    pytest.skip(f"NO BROWSER TEST: {what}")
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    opened = browser.new_page()
-    opened.set_default_timeout(DEADLINE_S * 1000)
-    yield opened
-    opened.close()
 
 
 def test_the_api_reference_renders_and_asks_nobody_else(page: Any, server: Server):

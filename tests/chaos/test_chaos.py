@@ -13,7 +13,6 @@ import httpx
 import pytest
 
 from app.engine.lease import SLEPT
-from app.runs.executor import MAX_LOSSES
 from tests.chaos.conftest import Settle
 from tests.chaos.deployment import EPISODES, LOST_AFTER_S, MAX_STEPS, Deployment
 from tests.chaos.servers import OwnPostgres
@@ -25,18 +24,14 @@ TERMINATE = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
-GIVEN_UP = "SELECT id FROM runs WHERE id = ANY(%s) AND error->>'code' = 'worker_lost' AND losses >= %s"
 
 
 def test_killed_workers(deployment: Deployment, settle: Settle, blows: int):
     chance = Random(1)
     runs = deployment.start_runs()
-    _strike(deployment, runs, blows, lambda: chance.choice(deployment.workers).signal(signal.SIGKILL), every=1.5)
+    _strike(deployment, runs, blows, lambda: chance.choice(deployment.workers).signal(signal.SIGKILL), every=3.0)
     entry = settle(deployment, runs, "SIGKILL of workers")
-    # Three workers killed before a run takes one more step, and it is given up, as it would be if it were to blame.
-    given_up = deployment.rows(GIVEN_UP, list(runs), MAX_LOSSES)
-    assert entry.statuses == Counter(succeeded=len(runs) - len(given_up)) + Counter(failed=len(given_up))
-    assert len(given_up) <= len(runs) // 5
+    assert entry.statuses == {"succeeded": len(runs)}
     assert entry.takeovers
 
 
@@ -59,7 +54,7 @@ def test_drained_workers(deployment: Deployment, settle: Settle, blows: int):
     runs = deployment.start_runs()
     ends = [len(worker.exits) for worker in deployment.workers]
     turns = cycle(deployment.workers)
-    _strike(deployment, runs, blows, lambda: next(turns).signal(signal.SIGTERM), every=1.5)
+    _strike(deployment, runs, blows, lambda: next(turns).signal(signal.SIGTERM), every=3.0)
     entry = settle(deployment, runs, "SIGTERM of workers")
     assert entry.statuses == {"succeeded": len(runs)}
     assert deployment.rows("SELECT id FROM runs WHERE id = ANY(%s) AND losses > 0", list(runs)) == []

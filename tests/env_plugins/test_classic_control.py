@@ -1,4 +1,4 @@
-"""CartPole and MountainCar: what their words say is measured in the simulator."""
+"""CartPole, MountainCar, Acrobot, Pendulum: what their words say is measured in the simulator."""
 
 from typing import Any
 
@@ -155,3 +155,65 @@ def test_mountain_car_that_does_nothing_has_no_success():
 def test_mountain_car_reflection(position: float, velocity: float, action: int, reflection: str):
     advice = find_llm_env(gym.make("MountainCarLLM-v0")).heuristic({"position": position, "velocity": velocity})
     assert (advice.action, advice.reflection) == (action, reflection)
+
+
+def test_continuous_mountain_car_motion_as_described():
+    env = gym.make("MountainCarContinuousLLM-v0")
+    for force in (-1.0, 0.0, 0.4):
+        old, _ = env.reset(seed=3)
+        for _ in range(30):
+            new, reward, *_ = env.step(np.array([force], dtype=np.float32))
+            velocity = old["velocity"] + 0.0015 * force - 0.0025 * np.cos(3 * old["position"])
+            assert new["velocity"] == pytest.approx(velocity, abs=1e-6)
+            assert reward == pytest.approx(-0.1 * force**2)
+            old = new
+
+
+def test_pendulum_motion_and_reward_as_described():
+    env = gym.make("PendulumLLM-v1", g=8.0)
+    assert "0.6 * sin(angle)" in get_env_definition(env)["goal_description"]
+    old, _ = env.reset(seed=1)
+    for torque in np.linspace(-2, 2, 30):
+        new, reward, *_ = env.step(np.array([torque], dtype=np.float32))
+        velocity = old["angular_velocity"] + 0.6 * np.sin(old["angle"]) + 0.15 * torque
+        assert new["angular_velocity"] == pytest.approx(velocity, abs=1e-5)
+        turned = old["angle"] + 0.05 * new["angular_velocity"]
+        assert np.sin(new["angle"]) == pytest.approx(np.sin(turned), abs=1e-5)
+        assert np.cos(new["angle"]) == pytest.approx(np.cos(turned), abs=1e-5)
+        cost = old["angle"] ** 2 + 0.1 * old["angular_velocity"] ** 2 + 0.001 * torque**2
+        assert reward == pytest.approx(-cost, abs=1e-4)
+        old = new
+
+
+@pytest.mark.parametrize(("action", "sign"), [(0, -1), (2, 1)])
+def test_acrobot_torque_as_described(action: int, sign: int):
+    change = changes("AcrobotLLM-v1", action, {"low": 0.0, "high": 0.0})
+    assert sign * change["lower_velocity"].mean() == pytest.approx(0.33, abs=0.01)
+    assert sign * change["upper_velocity"].mean() == pytest.approx(-0.13, abs=0.01)
+
+
+def test_acrobot_tip_height_is_what_ends_an_episode():
+    env = gym.make("AcrobotLLM-v1")
+    layer = find_llm_env(env)
+    for seed in range(5):
+        observation, _ = env.reset(seed=seed)
+        assert observation["tip_height"] < -1.9
+        terminated = False
+        while not terminated:
+            assert observation["tip_height"] <= 1
+            observation, reward, terminated, _, info = env.step(layer.heuristic(observation).action)
+        assert (observation["tip_height"] > 1, reward, info["is_success"]) == (True, 0, True)
+
+
+@pytest.mark.parametrize(
+    ("id", "at_least"), [("AcrobotLLM-v1", -90), ("PendulumLLM-v1", -200), ("MountainCarContinuousLLM-v0", 95)]
+)
+def test_heuristics_master_swings(id: str, at_least: float):
+    assert np.mean([play(id, seed)[0] for seed in range(20)]) > at_least
+
+
+def test_a_hanging_acrobot_has_no_success():
+    env = gym.make("AcrobotLLM-v1")
+    env.reset(seed=0)
+    *_, info = env.step(1)
+    assert info["is_success"] is False

@@ -295,3 +295,44 @@ def test_reflections_speak_of_what_is_done_and_vary():
     told = [pilot.advise(env, state) for state in random_states(1000)]
     assert all(any(word in advice.reflection for word in words[advice.action].split("|")) for advice in told)
     assert len({advice.reflection for advice in told}) > 700
+
+
+def test_thrusts_as_described():
+    def change(first: float, second: float) -> np.ndarray:
+        env = gym.make("LunarLanderContinuousLLM-v3").unwrapped
+        changes = []
+        for seed in range(SEEDS):
+            env.reset(seed=seed)
+            for _ in range(2):
+                before, *_ = env.step(np.zeros(2, dtype=np.float32))
+            after, *_ = env.step(np.array([first, second], dtype=np.float32))
+            changes.append(after - before)
+        return np.mean(changes, axis=0)
+
+    nothing = change(0, 0.5)
+    assert np.allclose(nothing, change(-1, -0.5), atol=1e-6)
+    assert change(1, 0)[3] - nothing[3] == pytest.approx(0.047, abs=0.004)
+    assert change(0.01, 0)[3] - nothing[3] == pytest.approx(0.047 / 2, abs=0.003)
+    for sign in (1, -1):
+        turned = change(0, -sign)
+        assert sign * turned[5] == pytest.approx(0.04, abs=0.003)
+        assert sign * turned[2] == pytest.approx(-0.01, abs=0.002)
+        assert sign * change(0, -0.51 * sign)[5] == pytest.approx(0.02, abs=0.003)
+
+
+def test_thrust_reflections_speak_of_what_is_done():
+    env = gym.make("LunarLanderContinuousLLM-v3")
+    layer = find_llm_env(env)
+    told = set()
+    for seed in range(4):
+        observation, _ = env.reset(seed=seed)
+        over = False
+        while not over:
+            thrust, text = (advice := layer.heuristic(observation)).action, advice.reflection
+            if not (observation["left_leg_contact"] or observation["right_leg_contact"]):
+                assert ("firing the main engine" in text) == (thrust[0] > 0)
+                assert ("firing a side engine" in text) == (abs(thrust[1]) > 0.5)
+            told.add(text)
+            observation, _, terminated, truncated, _ = env.step(thrust)
+            over = terminated or truncated
+    assert len(told) > 300

@@ -1,5 +1,6 @@
 """Agents that are no language model."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,10 +41,10 @@ async def test_what_cannot_be_played_is_a_configuration_error() -> None:
 
     with pytest.raises(ConfigError, match="no heuristic policy"):
         await make("heuristic", NoPolicy()).act({"count": 0, "noise": 0.0})
-    with pytest.raises(ConfigError, match="heuristic and random, not 'perfect'"):
+    with pytest.raises(ConfigError, match="heuristic, random and sb3/NAME, not 'perfect'"):
         await make("perfect").act({"count": 0, "noise": 0.0})
 
 
-async def test_it_is_always_there() -> None:
-    status = await BaselineBackend().status()
+async def test_it_is_always_there(tmp_path: Path) -> None:
+    status = await BaselineBackend(tmp_path / "nothing").status()
     assert (status.configured, status.reachable, status.models) == (True, True, ("heuristic", "random"))

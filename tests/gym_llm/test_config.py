@@ -55,6 +55,13 @@ def test_the_classic_file_is_a_plain_dict(tmp_path: Path) -> None:
         ("history: 10", "history: 0", r"agent\.history: .*greater than or equal to 1"),
         ("action_rate: 1", "action_rate: 11", "agent: action_rate must be less than or equal to history"),
         ("backend: 'ollama'", "backend: 'skynet'", r"agent\.backend: Input should be 'openai', 'ollama' or 'baseline'"),
+        ("temperature: .8", "reasoning_effort: high", "agent: reasoning_effort is for the backend openai only"),
+        ("backend: 'ollama'", "backend: 'openai'\n    think: true", "agent: think is for the backend ollama only"),
+        ("temperature: .8", "think: maybe", r"agent\.think"),
+        ("temperature: .8", "keep_alive: soon", r"agent\.keep_alive"),
+        ("temperature: .8", "num_ctx: 0", r"agent\.num_ctx"),
+        ("num_runs: 1", "max_cost_usd: 0", r"experiment\.max_cost_usd"),
+        ("num_runs: 1", "max_total_tokens: 1.5", r"experiment\.max_total_tokens"),
         ("name: 'LunarLanderLLM-v2'", "nme: x", r"environment\.name: Field required"),
         ("num_runs: 1", "num_runs: 0", r"experiment\.num_runs"),
         ("gif_fps: 30", "gif_fps: 1.5", r"experiment\.gif_fps"),
@@ -77,6 +84,16 @@ def test_an_error_never_repeats_what_a_field_held(tmp_path: Path) -> None:
 def test_what_is_no_configuration_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError):
         parse_config(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("value", [300, -1, 0, 1.5, "10m", "1h30m", "-1s", "0", None])
+def test_how_long_a_model_may_stay(value: object) -> None:
+    assert AgentConfig(keep_alive=value).keep_alive == value  # type: ignore[arg-type] # checked here
+
+
+@pytest.mark.parametrize("value", [True, False, "low", None])
+def test_how_a_model_may_think(value: object) -> None:
+    assert AgentConfig(think=value).think is value  # type: ignore[arg-type] # checked here
 
 
 def test_a_missing_file_is_a_value_error(tmp_path: Path) -> None:

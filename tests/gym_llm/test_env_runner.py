@@ -1,16 +1,22 @@
 """Calling environments: off the event loop, and every fault of theirs named."""
 
 import asyncio
+import subprocess
+import sys
 import threading
-import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from gym_llm.env_runner import TRIAL_CALLS, EnvRunner
+from gym_llm import limits
+from gym_llm.env_runner import EnvRunner
 from gym_llm.errors import EnvError
 from tests.fakes import CountingEnv
+
+ROOT = Path(__file__).parents[2]
 
 
 class Faulty(CountingEnv):
@@ -62,26 +68,94 @@ async def test_an_environment_that_cannot_be_made_is_an_env_error() -> None:
         await EnvRunner.make(broken)
 
 
-async def test_a_fast_environment_leaves_the_thread_and_a_slow_one_stays() -> None:
-    fast = await EnvRunner.make(Faulty)
-    await fast.reset(0)
-    for number in range(1, TRIAL_CALLS + 5):
-        await fast.step(0, number)
-    assert fast.env.threads[0].startswith("env")  # type: ignore[attr-defined]
-    assert fast.env.threads[-1] == "MainThread"  # type: ignore[attr-defined]
-    await fast.close()
-
-    class Slow(Faulty):
+async def test_an_environment_that_ends_the_program_ends_its_episode() -> None:
+    class Quitting(CountingEnv):
         def step(self, action: int) -> Any:
-            time.sleep(0.005)
+            raise SystemExit(3)
+
+    runner = await EnvRunner.make(Quitting)
+    await runner.reset(0)
+    with pytest.raises(EnvError, match="step 1 failed: SystemExit: 3"):
+        await runner.step(0, 1)
+    await runner.close()
+
+
+@pytest.fixture
+def hurried() -> Iterator[None]:
+    limits.set_default(0.2)
+    yield
+    limits.set_default(limits.DEFAULT_S)
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("at", [1, 40])
+async def test_a_step_that_takes_too_long_is_left_behind(at: int) -> None:
+    let_go = threading.Event()
+
+    class Hanging(CountingEnv):
+        def step(self, action: int) -> Any:
+            if self.count == at - 1:
+                let_go.wait(30)
             return super().step(action)
 
-    slow = await EnvRunner.make(Slow)
-    await slow.reset(0)
-    for number in range(1, TRIAL_CALLS + 5):
-        await slow.step(0, number)
-    assert all(name.startswith("env") for name in slow.env.threads)  # type: ignore[attr-defined]
-    await slow.close()
+    runner = await EnvRunner.make(lambda: Hanging(length=100))
+    await runner.reset(0)
+    for number in range(1, at):
+        await runner.step(0, number)
+    with pytest.raises(EnvError, match=rf"step {at} failed: it took longer than 0\.2 s \(env_timeout_s\)"):
+        await runner.step(0, at)
+    await runner.close()
+    let_go.set()
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_an_environment_that_is_made_too_late_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gym_llm.env_runner.GRACE_S", 0.0)
+    monkeypatch.setattr("gym_llm.limits.MAKE_S", 0.2)
+    let_go, closed = threading.Event(), threading.Event()
+
+    class Late(CountingEnv):
+        def __init__(self) -> None:
+            let_go.wait(30)
+            super().__init__()
+
+        def close(self) -> None:
+            closed.set()
+
+    with pytest.raises(EnvError, match=r"cannot be made: it took longer than 0\.2 s"):
+        await EnvRunner.make(Late)
+    let_go.set()
+    assert await asyncio.to_thread(closed.wait, 30)
+
+
+def test_a_hanging_environment_does_not_hold_up_the_end_of_the_process() -> None:
+    code = """
+import asyncio, threading
+from gym_llm import limits
+from gym_llm.env_runner import EnvRunner
+from gym_llm.errors import EnvError
+from tests.fakes import CountingEnv
+
+class Hanging(CountingEnv):
+    def step(self, action):
+        threading.Event().wait()
+
+async def main():
+    runner = await EnvRunner.make(Hanging)
+    await runner.reset(0)
+    try:
+        await runner.step(0, 1)
+    except EnvError as error:
+        print(error)
+
+limits.set_default(0.1)
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (
+        0,
+        "step 1 failed: it took longer than 0.1 s (env_timeout_s) and was left behind\n",
+    )
 
 
 async def test_a_hanging_environment_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:

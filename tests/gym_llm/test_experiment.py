@@ -10,8 +10,9 @@ import yaml
 from PIL import Image
 
 import gym_llm
-from gym_llm.errors import ConfigError, EnvError, LLMError, OutOfTimeError
-from tests.fakes import CountingEnv, FakeBackend, answer
+from gym_llm.backends import Reply
+from gym_llm.errors import BudgetExceededError, ConfigError, EnvError, LLMError, OutOfTimeError
+from tests.fakes import CountingEnv, FakeBackend, answer, obedient
 
 ID = "Counting-v0"
 
@@ -114,11 +115,89 @@ def test_a_dead_backend_keeps_what_was_played(tmp_path: Path) -> None:
     assert list(unfinished) == ["1", "2"]
 
 
+def test_lessons_go_from_episode_to_episode_and_into_the_folder(tmp_path: Path) -> None:
+    wanted = config(tmp_path, {"length": 4}, num_runs=3)
+    wanted["agent"] = {"backend": "openai", "strategy": "memory", "history": 2}
+    backend = FakeBackend(obedient)
+    gym_llm.run_experiment(wanted, backend=backend)
+    files = [tmp_path / "counting" / f"run_{episode}_seed_{episode}_lessons.json" for episode in range(3)]
+    written = [json.loads(file.read_text()) for file in files]
+    assert written[0]["before"] == []
+    # The one that all episodes have taught is told once, in its newest place.
+    *_, count = written[0]["learned"]
+    assert written[1]["before"] == written[0]["learned"]
+    assert written[2]["before"] == [written[0]["learned"][0], *written[1]["learned"]]
+    assert written[2]["before"][-1] == count == "Count."
+    for episode, lessons in enumerate(written):
+        first = next(question for question in backend.questions if question.seed == episode)
+        assert json.loads(first.messages[1]["content"]).get("lessons", []) == lessons["before"]
+        assert (lessons["problem"], lessons["attempts"], lessons["cost_usd"]) == (None, 1, 0.5)
+
+
+def test_other_strategies_write_no_lessons(tmp_path: Path) -> None:
+    wanted = config(tmp_path, {"length": 3})
+    wanted["agent"] = {"backend": "openai", "strategy": "plan"}
+    gym_llm.run_experiment(wanted, backend=FakeBackend(obedient))
+    assert not list((tmp_path / "counting").glob("*_lessons.json"))
+    outputs = json.loads((tmp_path / "counting" / "run_0_seed_0_raw_outputs.json").read_text())
+    assert ["plan" in output for output in outputs.values()] == [True, False, False]
+
+
 def test_time_runs_out(tmp_path: Path) -> None:
     with pytest.raises(OutOfTimeError, match="the time allowed is over"):
         gym_llm.run_experiment(config(tmp_path, {"length": 10**9}, timeout_s=0.2))
     stored = json.loads((tmp_path / "counting" / "results.json").read_text())
     assert stored == {"total_rewards": [], "total_steps": [], "avg_reward": None, "avg_steps": None}
+
+
+@pytest.mark.parametrize(
+    ("limits", "asked", "finished", "told"),
+    [
+        ({"max_total_tokens": 7 * 12}, 7, 1, "max_total_tokens is 84, and 84 are used"),
+        ({"max_total_tokens": 7 * 12 - 11}, 7, 1, "max_total_tokens is 73, and 84 are used"),
+        ({"max_total_tokens": 5 * 12}, 5, 1, "max_total_tokens is 60, and 60 are used"),
+        ({"max_cost_usd": 5.25}, 11, 2, "max_cost_usd is 5.25, and 5.5 are spent"),
+    ],
+)
+def test_the_budget_ends_an_experiment_and_keeps_what_was_played(
+    tmp_path: Path, limits: dict[str, Any], asked: int, finished: int, told: str
+) -> None:
+    backend = FakeBackend(lambda _: answer(1))  # 12 tokens and 0.5 USD each
+    with pytest.raises(BudgetExceededError, match=told):
+        gym_llm.run_experiment(config(tmp_path, num_runs=3, save_gif=True, **limits), backend=backend)
+    assert len(backend.questions) == asked
+    stored = json.loads((tmp_path / "counting" / "results.json").read_text())
+    assert stored["total_rewards"] == [5.0] * finished
+    assert len(list((tmp_path / "counting").glob("*.gif"))) >= finished
+
+
+def test_a_budget_that_lasts_to_the_end_is_no_failure(tmp_path: Path) -> None:
+    backend = FakeBackend(lambda _: answer(1))
+    written = gym_llm.run_experiment(config(tmp_path, num_runs=2, max_total_tokens=120), backend=backend)
+    assert written["total_rewards"] == [5.0, 5.0]
+
+
+def test_all_episodes_draw_on_one_budget(tmp_path: Path) -> None:
+    backend = FakeBackend(lambda _: answer(1))
+    wanted = config(tmp_path, {"length": 1000}, num_runs=8, concurrency=8, max_total_tokens=50 * 12)
+    with pytest.raises(BudgetExceededError):
+        gym_llm.run_experiment(wanted, backend=backend)
+    assert 50 <= len(backend.questions) <= 50 + 8
+
+
+def test_a_cost_that_is_not_known_cannot_be_limited(tmp_path: Path) -> None:
+    backend = FakeBackend(lambda _: Reply(answer(1)))
+    with pytest.raises(BudgetExceededError, match="max_cost_usd cannot be held: the price of this model is not known"):
+        gym_llm.run_experiment(config(tmp_path, max_cost_usd=1000), backend=backend)
+    assert len(backend.questions) == 1
+    assert gym_llm.run_experiment(config(tmp_path, max_total_tokens=1000), backend=backend)["avg_steps"] == 5
+
+
+def test_repeated_actions_cost_nothing(tmp_path: Path) -> None:
+    backend = FakeBackend(lambda _: answer(1))
+    wanted = config(tmp_path, max_cost_usd=1.75)  # Three of the five frames are decided on.
+    wanted["agent"]["action_rate"] = 2
+    assert gym_llm.run_experiment(wanted, backend=backend)["avg_steps"] == 5
 
 
 def test_a_wrong_configuration_plays_nothing(tmp_path: Path) -> None:

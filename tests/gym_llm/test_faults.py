@@ -11,6 +11,7 @@ from gym_llm.backends import Backend, OllamaBackend, OpenAIBackend
 from gym_llm.env_runner import EnvRunner
 from gym_llm.episode import Step, play
 from gym_llm.errors import LLMError
+from tests.gym_llm.conftest import Note
 from tests.scripted_llm.fixtures import Serving, scripted_llm  # noqa: F401 - a fixture
 
 STEPS = 6
@@ -55,6 +56,8 @@ async def episode(backend: Backend, **config: object) -> list[Step]:
         ("out-of-range", "repaired", 2, "one of the integers 0 to 1"),
         ("length", "repaired", 2, "cut off by the token limit"),
         ("empty", "repaired", 2, "it was empty"),
+        ("thought-cut", "repaired", 2, "the token limit was spent on thinking"),
+        ("declined", "repaired", 2, "it holds no JSON object"),
         ("invalid-json:always", "fallback", 2, "JSON"),
         ("out-of-range:always", "fallback", 2, "one of the integers 0 to 1"),
         ("length:always", "fallback", 2, "cut off by the token limit"),
@@ -68,12 +71,15 @@ async def test_no_fault_ends_the_episode_and_each_leaves_its_mark(
     outcome: str,
     attempts: int,
     problem: str | None,
+    note: Note,
 ) -> None:
     undisturbed = await episode(backend)
     scripted_llm.disturb(f"{AT}={fault}")
     steps = await episode(backend)
-    assert len(steps) == STEPS
     marked = steps[AT - 1].decision
+    went_on = "yes" if len(steps) == STEPS else "no"
+    note(fault, backend.name, marked.outcome, marked.attempts, marked.problem, went_on)
+    assert len(steps) == STEPS
     assert (marked.outcome, marked.attempts) == (outcome, attempts)
     if problem is None:
         assert marked.problem is None
@@ -93,10 +99,13 @@ async def test_a_server_that_stays_broken_ends_the_episode_as_its_own_fault(
     scripted_llm: Serving,  # noqa: F811
     backend: Backend,
     fault: str,
+    note: Note,
 ) -> None:
     scripted_llm.disturb(f"{AT}={fault}")
-    with pytest.raises(LLMError):
+    with pytest.raises(LLMError) as caught:
         await episode(backend)
+    asked = sum(count for (_, step), count in scripted_llm.llm.asked.items() if step == AT)
+    note(fault, backend.name, None, asked, str(caught.value), "no: llm_error")
 
 
 async def test_on_invalid_fail_ends_the_episode(scripted_llm: Serving, backend: Backend) -> None:  # noqa: F811

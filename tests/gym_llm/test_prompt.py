@@ -3,9 +3,11 @@
 import gymnasium as gym
 import orjson
 import pytest
+from gymnasium import spaces
 
 import env_plugins
 from gym_llm import get_env_definition
+from gym_llm.json_space import JsonSpace
 from gym_llm.prompt import observation_message, reply_schema, system_prompt
 from gym_llm.spaces import json_schema
 from tests.fakes import CountingEnv
@@ -21,8 +23,9 @@ def test_it_tells_every_field_and_every_action(id: str) -> None:
     for name, field in definition["observation_schema"].items():
         assert f'"{name}"' in prompt
         assert field["description"] in prompt
-    for action, effect in definition["action_schema"].items():
-        assert f"- {action}: {effect}" in prompt
+    actions = definition["action_schema"]
+    told = [actions] if isinstance(actions, str) else [f"- {action}: {effect}" for action, effect in actions.items()]
+    assert all(words in prompt for words in told)
     assert definition["goal_description"].strip() in prompt
     env.close()
 
@@ -48,6 +51,30 @@ def test_schemas_may_be_plain_text() -> None:
     prompt = system_prompt(definition, reply_schema({}), 1)  # type: ignore[arg-type]
     assert "a number" in prompt
     assert "0 or 1" in prompt
+
+
+@pytest.mark.parametrize(
+    ("space", "schema", "told", "value"),
+    [
+        (spaces.Discrete(3), {0: "a", 1: "b", 2: "c"}, "answer with its key", "<key>"),
+        (
+            spaces.Dict(torque=spaces.Box(-2, 2, ())),
+            {"torque": "a number"},
+            "one JSON object with these fields",
+            "<value>",
+        ),
+        (spaces.Box(-1, 1, (4,)), {"action": "a list of 4 numbers"}, "one JSON value, made up like this", "<value>"),
+        (spaces.Discrete(1000), {"action": "a whole number from 0 to 999"}, "one JSON value", "<value>"),
+        (JsonSpace({"enum": ["left", "right"]}), {"left": "l", "right": "r"}, "answer with its key", "<key>"),
+    ],
+)
+def test_how_to_act_depends_on_the_action_space(
+    space: gym.Space[object], schema: dict[object, str], told: str, value: str
+) -> None:
+    definition = get_env_definition(CountingEnv()) | {"action_space": space, "action_schema": schema}
+    prompt = system_prompt(definition, reply_schema(json_schema(space)), 1)
+    assert told in prompt
+    assert f'"action": {value}}}' in prompt
 
 
 def test_observations_are_compact_and_rounded_in_depth() -> None:

@@ -10,6 +10,7 @@ def test_the_promised_names_are_there() -> None:
     assert set(gym_llm.__all__) == {
         "Agent",
         "LLMEnv",
+        "adapt",
         "get_env",
         "get_env_definition",
         "parse_config",

@@ -9,16 +9,21 @@ from typing import Any
 
 Message = Mapping[str, str]
 
-_FIELD = re.compile(r'^- "(\w+)"', re.MULTILINE)
+_FIELD = re.compile(r'^- "(\w+)"(.*)$', re.MULTILINE)
 _ACTION = re.compile(r"^- (\S+?): (.+)$", re.MULTILINE)
 _SECTION = re.compile(r"^# (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What a system prompt tells: the fields of an observation, what each action does, the schema of a reply."""
+    """What a system prompt tells: the goal, the fields of an observation, what each action does, the schema of a reply.
 
-    fields: frozenset[str]
+    `acting` is all that it says about actions, `actions` what it says about each where they are listed.
+    """
+
+    goal: str
+    fields: Mapping[str, str]
+    acting: str
     actions: Mapping[Any, str]
     schema: Mapping[str, Any]
 
@@ -33,6 +38,17 @@ class Rules:
         if not starts:
             raise LookupError(f"no action is described as {pattern!r} in {self.actions}")
         return min(starts, key=starts.__getitem__)
+
+    def sign(self, pattern: str, positive: str) -> int:
+        """1 where the first group of `pattern`, as found in the words about actions, is `positive`, else -1.
+
+        Raises:
+            LookupError: nothing is said like that.
+        """
+        found = re.search(pattern, self.acting, re.IGNORECASE)
+        if not found:
+            raise LookupError(f"nothing is described as {pattern!r} in {self.acting}")
+        return 1 if found[1].lower() == positive else -1
 
 
 @dataclass(frozen=True)
@@ -49,9 +65,10 @@ def read_rules(system: str) -> Rules:
     """The rules in a system prompt; whatever it does not hold is left empty."""
     parts = _SECTION.split(system)
     sections = dict(zip(parts[1::2], parts[2::2], strict=True))
-    actions = {_key(key): text for key, text in _ACTION.findall(sections.get("Actions", ""))}
-    fields = sections.get("Observation", "").partition("are:")[2]
-    return Rules(frozenset(_FIELD.findall(fields)), actions, _schema(sections.get("Reply", "")))
+    acting = sections.get("Actions", "")
+    actions = {_key(key): text for key, text in _ACTION.findall(acting)}
+    fields = dict(_FIELD.findall(sections.get("Observation", "").partition("are:")[2]))
+    return Rules(sections.get("Goal", ""), fields, acting, actions, _schema(sections.get("Reply", "")))
 
 
 def read_turn(messages: Sequence[Message]) -> Turn:

@@ -3,9 +3,10 @@
 import asyncio
 import hashlib
 import re
+from base64 import b64decode
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -13,12 +14,13 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from tests.scripted_llm.cache import PrefixCache
 from tests.scripted_llm.faults import CONNECTION, REFUSED, TEXT, Fault, Faults
-from tests.scripted_llm.players import answer
 from tests.scripted_llm.prompt import read_turn
+from tests.scripted_llm.reply import Reply
 
 MODEL = "scripted"
-CACHE_MINIMUM, CACHE_BLOCK = 1024, 128
+CONTEXT_LENGTH = 131_072
 
 
 @dataclass
@@ -26,16 +28,28 @@ class ScriptedLLM:
     """One server's behaviour and memory.
 
     `latency` (s) is spent on every answer; `retry_after` (s) goes with each 429; `models` are the ones that are there.
+    More than `most` requests at a time are answered with 429. With a `cache`, cached tokens depend on what was asked
+    before; without one, every answer and all of its numbers are a function of the conversation alone.
     """
 
     latency: float = 0.0
     faults: Faults = field(default_factory=dict)
     retry_after: float = 1.0
     models: Sequence[str] = (MODEL,)
+    most: int | None = None
+    cache: PrefixCache | None = None
+    capabilities: Sequence[str] = ("completion", "thinking", "vision")
+    context_length: int = CONTEXT_LENGTH
     asked: Counter[tuple[int | None, int]] = field(default_factory=Counter)
     """Requests by (seed, step)."""
     parameters: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=1000))
     """Of the newest requests: everything but the messages."""
+    images: deque[bytes] = field(default_factory=lambda: deque(maxlen=1000))
+    """The newest pictures, in the order in which they came."""
+    refused: int = 0
+    """Requests that were one too many."""
+    described: int = 0
+    """Times that a model was described, in Ollama's protocol."""
     in_flight: int = 0
     peak: int = 0
     """Most requests that were ever answered at the same time."""
@@ -50,6 +64,7 @@ class ScriptedLLM:
                 web.get("/v1/models", self._openai_models),
                 web.post("/api/chat", self._ollama),
                 web.get("/api/tags", self._ollama_models),
+                web.post("/api/show", self._ollama_show),
                 web.get("/api/version", self._ollama_version),
                 web.get("/_log", self._log),
                 web.delete("/_log", self._forget),
@@ -66,6 +81,7 @@ class ScriptedLLM:
         if isinstance(reply, web.StreamResponse):
             return reply
         message = {"role": "assistant", "content": reply.text, "refusal": None}
+        thought = {"completion_tokens_details": {"reasoning_tokens": reply.thought_tokens}}
         if reply.declined:
             message |= {"content": None, "refusal": reply.text}
         return _json(
@@ -80,6 +96,7 @@ class ScriptedLLM:
                     "completion_tokens": reply.completion_tokens,
                     "total_tokens": reply.prompt_tokens + reply.completion_tokens,
                     "prompt_tokens_details": {"cached_tokens": reply.cached_tokens},
+                    **(thought if reply.thought_tokens else {}),
                 },
             }
         )
@@ -88,6 +105,9 @@ class ScriptedLLM:
         body = orjson.loads(await request.read())
         options = body.get("options") or {}
         schema = body.get("format") if isinstance(body.get("format"), dict) else None
+        if body.get("think") and "thinking" not in self.capabilities:
+            return _error(400, f"registry.ollama.ai/library/{body['model']} does not support thinking")
+        body["messages"] = _fitting(body["messages"], min(options.get("num_ctx", 4096), self.context_length))
         reply = await self._reply(request, body, body | options, schema, options.get("num_predict"))
         if isinstance(reply, web.StreamResponse):
             return reply
@@ -95,7 +115,8 @@ class ScriptedLLM:
             {
                 "model": body["model"],
                 "created_at": "2024-01-01T00:00:00Z",
-                "message": {"role": "assistant", "content": reply.text},
+                "message": {"role": "assistant", "content": reply.text}
+                | ({"thinking": "Let me think."} if body.get("think") or reply.thought_tokens else {}),
                 "done": True,
                 "done_reason": "length" if reply.cut else "stop",
                 "prompt_eval_count": reply.prompt_tokens,
@@ -110,25 +131,41 @@ class ScriptedLLM:
         parameters: Mapping[str, Any],
         schema: Mapping[str, Any] | None,
         limit: int | None,
-    ) -> "Reply | web.StreamResponse":
+    ) -> Reply | web.StreamResponse:
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         try:
-            messages = body["messages"]
+            messages = [self._look_at(message) for message in body["messages"]]
             turn = read_turn(messages)
             self.asked[parameters.get("seed"), turn.step] += 1
             self.parameters.append({name: value for name, value in parameters.items() if name != "messages"})
             if body["model"].removesuffix(":latest") not in self.models:
                 return _error(404, f"model '{body['model']}' not found", code="model_not_found")
+            if self.most is not None and self.in_flight > self.most:
+                self.refused += 1
+                return await self._disturb(request, Fault("429"))
             digest = hashlib.blake2b(orjson.dumps(messages[: turn.length]), digest_size=8).digest()
             fault = self._fault(turn.step, digest, parameters)
             if fault and fault.kind not in TEXT:
                 return await self._disturb(request, fault)
             if self.latency:
                 await asyncio.sleep(self.latency)
-            return Reply.to(messages, schema, limit, fault.kind if fault else "", digest.hex())
+            reply = Reply.to(messages, schema, limit, fault.kind if fault else "", digest.hex())
+            return replace(reply, cached_tokens=self.cache.read(messages)) if self.cache else reply
         finally:
             self.in_flight -= 1
+
+    def _look_at(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        # Both protocols' pictures are taken out; what is left is a message of text.
+        content = message.get("content")
+        if isinstance(content, list):
+            urls = [part["image_url"]["url"] for part in content if part["type"] == "image_url"]
+            pictures = [url.removeprefix("data:image/png;base64,") for url in urls]
+            message = {**message, "content": "".join(part["text"] for part in content if part["type"] == "text")}
+        else:
+            pictures = message.get("images") or []
+        self.images.extend(b64decode(picture, validate=True) for picture in pictures)
+        return message
 
     def _fault(self, step: int, digest: bytes, parameters: Mapping[str, Any]) -> Fault | None:
         fault = self.faults.get(step) or self.faults.get(0)
@@ -155,6 +192,8 @@ class ScriptedLLM:
                 return _error(int(fault.kind), f"wrong key in {request.headers.get('Authorization')}")
             case "404":
                 return _error(404, "there is no such model", code="model_not_found")
+            case "no-images":
+                return _error(400, "Invalid content type. image_url is only supported by certain models.")
             case "garbage":
                 return web.Response(text="<html>not what you wanted</html>", content_type="text/html")
             case kind if kind in CONNECTION:
@@ -172,6 +211,14 @@ class ScriptedLLM:
     async def _ollama_models(self, _: web.Request) -> web.Response:
         return _json({"models": [{"name": f"{model}:latest", "model": f"{model}:latest"} for model in self.models]})
 
+    async def _ollama_show(self, request: web.Request) -> web.Response:
+        self.described += 1
+        model = orjson.loads(await request.read())["model"]
+        if model.removesuffix(":latest") not in self.models:
+            return _json({"error": f"model '{model}' not found"}, 404)
+        information = {"general.architecture": "scripted", "scripted.context_length": self.context_length}
+        return _json({"details": {}, "model_info": information, "capabilities": self.capabilities})
+
     async def _ollama_version(self, _: web.Request) -> web.Response:
         return _json({"version": "0.0.0-scripted"})
 
@@ -187,67 +234,20 @@ class ScriptedLLM:
         """Start the log, and the count that faults go by, anew."""
         self.asked.clear()
         self.parameters.clear()
+        self.images.clear()
         self._seen.clear()
-        self.peak = 0
+        self.peak = self.refused = 0
 
 
-@dataclass(frozen=True)
-class Reply:
-    """The text, and the numbers that go with it in either protocol."""
+def _fitting(messages: list[Any], num_ctx: int) -> list[Any]:
+    # As Ollama does: whole messages go, from the oldest on, but never the system prompt and the newest one.
+    def tokens(kept: Sequence[Any]) -> int:
+        return sum(len(message["content"]) for message in kept) // 4
 
-    text: str
-    cut: bool
-    declined: bool
-    digest: str
-    prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
-
-    @classmethod
-    def to(
-        cls,
-        messages: Sequence[Mapping[str, str]],
-        schema: Mapping[str, Any] | None,
-        limit: int | None,
-        fault: str,
-        digest: str,
-    ) -> "Reply":
-        """The answer to a conversation, spoiled by `fault`.
-
-        A token is four characters. Once there is more than one turn, the system prompt counts as cached as OpenAI would
-        have it: whole blocks of 128 tokens, from 1024 tokens on. Later turns never do, so this never overstates.
-        """
-        text = _spoil(orjson.dumps(answer(messages, schema)).decode(), fault)
-        cut = fault == "length" or (limit is not None and len(text) > 4 * limit)
-        if limit is not None:
-            text = text[: 4 * limit]
-        system = len(messages[0]["content"]) // 4 if len(messages) > 2 and messages[0]["role"] == "system" else 0
-        return cls(
-            text=text,
-            cut=cut,
-            declined=fault == "declined",
-            digest=digest,
-            prompt_tokens=max(1, sum(len(message.get("content") or "") for message in messages) // 4),
-            cached_tokens=system // CACHE_BLOCK * CACHE_BLOCK if system >= CACHE_MINIMUM else 0,
-            completion_tokens=max(1, len(text) // 4),
-        )
-
-
-def _spoil(text: str, fault: str) -> str:
-    match fault:
-        case "invalid-json":
-            return text.replace('"action":', '"action" is ')
-        case "out-of-range":
-            return '{"reflection":"I want an action that does not exist.","action":99}'
-        case "length":
-            return text[: len(text) // 2]
-        case "empty":
-            return ""
-        case "fenced":
-            return f"```json\n{text}\n```"
-        case "declined":
-            return "I'm sorry, I cannot help with that."
-    return text
+    kept = list(messages)
+    while len(kept) > 2 and tokens(kept) > num_ctx:
+        del kept[1]
+    return kept
 
 
 def _json(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -20,7 +20,7 @@ NOTHING = {
 
 def ended(rewards: Sequence[float], status: str = "succeeded", success: bool | None = None) -> list[Any]:
     return [
-        SimpleNamespace(status=status, total_reward=reward, num_steps=index + 1, success=success)
+        SimpleNamespace(status=status, total_reward=reward, num_steps=index + 1, success=success, lessons=None)
         for index, reward in enumerate(rewards)
     ]
 

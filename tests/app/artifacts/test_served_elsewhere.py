@@ -18,6 +18,7 @@ from app.artifacts.frames import LiveFrames
 from app.artifacts.local import LocalFile, LocalStore
 from app.artifacts.staging import Staging
 from app.bootstrap import Service, build
+from app.db import Database
 from app.main import create_app
 from app.runs.files import RunFiles
 from app.runs.models import Episode
@@ -89,7 +90,8 @@ async def test_the_files_of_a_run(machine: Machine, client: httpx.AsyncClient):
         assert files.testzip() is None
         kinds = (".gif", ".mp4", "_raw_outputs.json")
         names = {f"run_{episode}_seed_{episode}{kind}" for episode in range(2) for kind in kinds}
-        assert set(files.namelist()) == {"config.yaml", "results.json"} | names
+        records = {"config.yaml", "results.json", "run.json", "episodes.jsonl", "steps.jsonl"}
+        assert set(files.namelist()) == records | names
         assert files.read("run_0_seed_0.gif") == gif.content
     assert (await client.delete(f"/runs/{run['id']}")).status_code == 204
 
@@ -136,7 +138,7 @@ async def test_what_a_lost_worker_left_is_cleared_away_at_a_start(machine: Machi
     assert (await client.get(URL(run["id"], "gif"))).status_code == 200
 
 
-async def test_a_frame_that_is_replaced_while_it_is_read(tmp_path: Path):
+async def test_a_frame_that_is_replaced_while_it_is_read(tmp_path: Path, database: Database):
     class Runs:
         async def episode(self, *_: object) -> Episode:
             return Episode(seed=0, status="running")
@@ -153,7 +155,7 @@ async def test_a_frame_that_is_replaced_while_it_is_read(tmp_path: Path):
 
     store, run_id = BusyStore(tmp_path / "runs"), uuid4()
     await publish(store, tmp_path, run_id, "run_0_seed_0.png", b"first")
-    files = RunFiles(Runs(), store, LiveFrames(), Staging(tmp_path, store))  # type: ignore[arg-type]
+    files = RunFiles(database, Runs(), store, LiveFrames(), Staging(tmp_path, store))  # type: ignore[arg-type]
     assert await files.frame(LOCAL, run_id, 0) == b"xx"
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.db import Database
 from app.engine.lease import Lease, retry_stalled
-from app.engine.procrastinate import Interrupted, ProcrastinateEngine
+from app.engine.procrastinate import RETRY_MAX_S, ProcrastinateEngine, PutBack
 from app.runs import repository
 from tests.app.rows import make_run
 from tests.databases import Postgres
@@ -119,31 +120,30 @@ async def test_what_is_carried_out_leaves_no_job(database: Database, work: Work)
     assert work.begun == {run_id: 1}
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        asyncio.CancelledError(),
-        OperationalError("SELECT 1", {}, Exception("gone")),
-        psycopg.OperationalError("gone"),
-        ConnectionResetError(),
-    ],
-)
-def test_what_is_interrupted_goes_back_into_the_queue(error: BaseException):
-    assert isinstance(Interrupted().get_retry_decision(exception=error, job=JOB), procrastinate.RetryDecision)
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), OperationalError("SELECT 1", {}, Exception("gone"))])
+def test_what_is_interrupted_goes_back_into_the_queue_soon(error: BaseException):
+    assert _wait_s(error) <= 1
 
 
-@pytest.mark.parametrize("error", [ValueError("a bug"), KeyError("a bug"), AssertionError()])
-def test_what_failed_does_not(error: Exception):
-    assert Interrupted().get_retry_decision(exception=error, job=JOB) is None
+def test_what_fails_again_and_again_waits_longer_and_is_never_given_up():
+    waits = [_wait_s(KeyError("a bug"), attempts) for attempts in (0, 2, 4, 1000)]
+    assert waits == sorted(waits)
+    assert 50 < waits[-1] <= RETRY_MAX_S
 
 
-async def test_a_database_that_is_gone_puts_the_job_back_and_it_is_carried_out_again(database: Database):
+def _wait_s(error: BaseException, attempts: int = 0) -> float:
+    at = PutBack().get_retry_decision(exception=error, job=JOB.evolve(attempts=attempts)).retry_at
+    return (at - datetime.now(UTC)).total_seconds() if at else 0
+
+
+@pytest.mark.parametrize("error", [psycopg.OperationalError("gone"), ConnectionResetError(), KeyError("a bug")])
+async def test_whatever_goes_wrong_the_job_is_put_back_and_carried_out_again(database: Database, error: Exception):
     calls: list[UUID] = []
 
     async def execute(run_id: UUID) -> None:
         calls.append(run_id)
         if len(calls) == 1:
-            raise OperationalError("SELECT 1", {}, Exception("gone"))
+            raise error
 
     work = Work()
     work.execute = execute  # type: ignore[method-assign]

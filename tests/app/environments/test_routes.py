@@ -51,7 +51,7 @@ async def test_a_preview_is_a_picture_with_an_etag(client: httpx.AsyncClient):
 
 async def test_what_has_no_preview(client: httpx.AsyncClient):
     assert (await client.get("/environments/Blind-v0/preview")).status_code == 409
-    for id in ("Nowhere-v0", "CartPole-v1", "os:environ", "..%2f..%2fetc"):
+    for id in ("Nowhere-v0", "GymV21Environment-v0", "os:environ", "..%2f..%2fetc"):
         for path in (f"/environments/{id}", f"/environments/{id}/preview"):
             response = await client.get(path)
             assert response.status_code == 404

@@ -13,6 +13,18 @@ from tests.app.running import body, is_over, play, until
 
 SECRET = "alice-her-secret"
 OPEN = {"/livez", "/readyz"}
+AGENT = {"backend": "baseline", "model": "random"}
+HOSTED = {"environment": {"name": "Counting-v0", "kwargs": {"label": SECRET}}}
+BODIES: dict[str, Any] = {
+    "/runs": body(),
+    "/runs/{run_id}/fork": {"step": 2},
+    "/agents": {"name": "another", "agent": AGENT},
+    "/agents/{name}": {"agent": AGENT},
+    "/sessions": {"environment": {"name": "Counting-v0"}},
+    "/sessions/{session_id}/act": {"observation": 1},
+    "/sessions/{session_id}/step": {"action": 1},
+}
+OWNED = ("{run_id}", "{session_id}", "{name}")
 
 
 class Operation(NamedTuple):
@@ -32,7 +44,8 @@ class Alice(NamedTuple):
     ids: dict[str, Any]
 
     def url(self, operation: Operation) -> str:
-        return operation.path.format(**self.ids)
+        query = f"?with={self.ids['run_id']}" if operation.path.endswith("/diff") else ""
+        return operation.path.format(**self.ids) + query
 
 
 @pytest.fixture
@@ -46,26 +59,37 @@ async def alice(client: httpx.AsyncClient, make_key: MakeKey) -> Alice:
     headers = await make_key("alice")
     recorded = {"save_gif": True, "save_video": True, "name": SECRET}
     run = await play(client, body("Counting-v0", {"label": SECRET}, **recorded), **headers)
-    return Alice(headers, {"run_id": run["id"], "episode": 0, "id": "Counting-v0"})
+    session = await client.post("/sessions", json=HOSTED, headers=headers)
+    ids = {"run_id": run["id"], "session_id": session.json()["id"], "name": SECRET, "episode": 0, "id": "Counting-v0"}
+    await client.post(f"/sessions/{ids['session_id']}/step", json={"action": 1, "reflection": SECRET}, headers=headers)
+    await client.delete(f"/sessions/{ids['session_id']}", headers=headers)
+    await client.post("/agents", json=BODIES["/agents"] | {"name": SECRET}, headers=headers)
+    return Alice(headers, ids)
 
 
 async def ask(client: httpx.AsyncClient, operation: Operation, url: str, headers: Headers) -> httpx.Response:
-    content = {"json": body()} if operation.path == "/runs" and operation.writes else {}
+    content = {"json": BODIES[operation.path]} if operation.writes and operation.path in BODIES else {}
     return await client.request(operation.method, url, headers=headers, **content)
 
 
 def assert_tells_nothing(answer: httpx.Response, alice: Alice) -> None:
     assert SECRET not in answer.text
     assert alice.ids["run_id"] not in answer.text
+    assert alice.ids["session_id"] not in answer.text
 
 
-async def test_runs_of_others_do_not_exist(
+async def assert_untouched(client: httpx.AsyncClient, alice: Alice) -> None:
+    for path in ("/runs", "/sessions", "/agents"):
+        assert len((await client.get(path, headers=alice.headers)).json()["data"]) == 1
+
+
+async def test_what_others_have_does_not_exist(
     client: httpx.AsyncClient, make_key: MakeKey, alice: Alice, operations: list[Operation]
 ):
     mallory = await make_key("mallory")
     viewer = await make_key("mallory", Role.VIEWER)
-    tried = [operation for operation in operations if "{run_id}" in operation.path]
-    assert len(tried) >= 12
+    tried = [operation for operation in operations if any(owned in operation.path for owned in OWNED)]
+    assert len(tried) >= 28
     for operation in tried:
         for headers in (mallory, viewer):
             answer = await ask(client, operation, alice.url(operation), headers)
@@ -79,10 +103,14 @@ async def test_runs_of_others_do_not_exist(
             answer = await client.get(url, headers=mallory | {"Accept": accept, "Last-Event-ID": "1"})
             assert answer.status_code == 404
             assert_tells_nothing(answer, alice)
-    listed = await client.get("/runs", headers=mallory)
-    assert listed.json()["data"] == []
-    assert (await client.get("/runs", params={"after": alice.ids["run_id"]}, headers=mallory)).json()["data"] == []
-    assert (await client.get(f"/runs/{alice.ids['run_id']}", headers=alice.headers)).status_code == 200
+    for format in ("jsonl", "parquet", "minari", "openai"):
+        url = f"/runs/{alice.ids['run_id']}/export?format={format}"
+        assert (await client.get(url, headers=alice.headers)).status_code == 200
+        assert (await client.get(url, headers=mallory)).status_code == 404
+    for path in ("/runs", "/sessions", "/agents"):
+        for params in ({}, {"after": alice.ids["run_id"]}, {"after": "ffffffff-ffff-ffff-ffff-ffffffffffff"}):
+            assert (await client.get(path, params=params, headers=mallory)).json()["data"] == []
+    await assert_untouched(client, alice)
 
 
 async def test_nothing_works_without_a_good_key(
@@ -98,7 +126,7 @@ async def test_nothing_works_without_a_good_key(
             assert answer.status_code == 401, operation
             assert answer.headers["www-authenticate"] == "Bearer"
             assert_tells_nothing(answer, alice)
-    assert len((await client.get("/runs", headers=alice.headers)).json()["data"]) == 1
+    await assert_untouched(client, alice)
 
 
 async def test_viewers_and_cookies_write_nothing(
@@ -112,7 +140,33 @@ async def test_viewers_and_cookies_write_nothing(
     for operation in tried:
         assert (await ask(client, operation, alice.url(operation), viewer)).status_code == 403, operation
         assert (await ask(client, operation, alice.url(operation), cookie)).status_code == 401, operation
-    assert len((await client.get("/runs", headers=alice.headers)).json()["data"]) == 1
+    await assert_untouched(client, alice)
+
+
+async def test_runs_of_others_can_not_be_compared_with(client: httpx.AsyncClient, make_key: MakeKey, alice: Alice):
+    mallory = await make_key("mallory")
+    own = await play(client, body(), **mallory)
+    url = f"/runs/{own['id']}/diff?with="
+    assert (await client.get(url + own["id"], headers=mallory)).status_code == 200
+    answer = await client.get(url + alice.ids["run_id"], headers=mallory)
+    assert answer.status_code == 404
+    assert_tells_nothing(answer, alice)
+
+
+async def test_imports_and_forks_belong_to_whoever_makes_them(
+    client: httpx.AsyncClient, make_key: MakeKey, alice: Alice
+):
+    archive = (await client.get(f"/runs/{alice.ids['run_id']}/archive", headers=alice.headers)).content
+    mallory = await make_key("mallory")
+    brought = await client.post("/runs/import", content=archive, headers=mallory | {"Content-Type": "application/zip"})
+    assert brought.status_code == 201
+    assert (await client.get(f"/runs/{brought.json()['id']}", headers=alice.headers)).status_code == 404
+    admin = await make_key("ops", Role.ADMIN)
+    url = f"/runs/{alice.ids['run_id']}/fork"
+    forked = (await client.post(url, json={"step": 2}, headers=admin)).json()
+    assert (await client.get(f"/runs/{forked['id']}", headers=alice.headers)).status_code == 404
+    client.headers.update(admin)
+    await until(client, f"/runs/{forked['id']}", is_over)
 
 
 async def test_what_others_are_playing_is_hidden_and_safe(client: httpx.AsyncClient, make_key: MakeKey):

@@ -1,8 +1,14 @@
 """Keys and cookies on a server as it is deployed: live streams, and what its log tells."""
 
+import asyncio
+
 import httpx
 import pytest
 
+from app.access import Role
+from app.db import Database
+from app.keys.service import KeyService, NewKey
+from app.settings import Settings
 from tests.app.running import body
 from tests.app.watching import watch
 from tests.conftest import Serve
@@ -44,3 +50,39 @@ def test_the_key_of_the_settings_works_after_a_restart(serve: Serve):
     server.start()
     answer = httpx.get(f"{server.url}/auth/session", headers={"Authorization": f"Bearer {ADMIN_KEY}"})
     assert answer.json()["role"] == "admin"
+
+
+def test_an_open_stream_ends_when_its_key_is_revoked(serve: Serve, database_url: str):
+    server = serve(database_url=database_url, embedded_worker=True, admin_key=ADMIN_KEY, ping_s=0.2)
+    watching = asyncio.run(_make_key(database_url))
+    with server.client() as client:
+        admin = {"Authorization": f"Bearer {ADMIN_KEY}"}
+        request = body("Slow-v0", {"length": 10_000, "seconds": 0.02})
+        run = client.post("/runs", json=request, headers={"Authorization": f"Bearer {watching.key}"}).json()["id"]
+        allowed, other = (
+            client.stream("GET", f"/runs/{run}/events", headers=headers)
+            for headers in ({"Authorization": f"Bearer {watching.key}"}, admin)
+        )
+        with allowed as first, other as second:
+            lines, others = first.iter_lines(), second.iter_lines()
+            assert next(line for line in lines if line.startswith("id: 5"))
+            asyncio.run(_revoke(database_url, watching.row.prefix))
+            assert "event: done" not in list(lines)
+            assert next(line for line in others if line.startswith("id: "))
+        assert client.post(f"/runs/{run}/cancel", headers=admin).status_code == 202
+
+
+async def _make_key(database_url: str) -> NewKey:
+    database = Database(Settings(database_url=database_url).database_url)
+    try:
+        return await KeyService(database).create("watcher", Role.USER)
+    finally:
+        await database.close()
+
+
+async def _revoke(database_url: str, prefix: str) -> None:
+    database = Database(Settings(database_url=database_url).database_url)
+    try:
+        await KeyService(database).revoke(prefix)
+    finally:
+        await database.close()

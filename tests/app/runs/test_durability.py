@@ -173,3 +173,19 @@ def test_what_is_not_deterministic(serve: Serve):
         steps = steps_of(client, honest)
         assert [step["step"] for step in steps] == list(range(1, 31))
         assert client.get(f"/runs/{honest}/metrics").json()["total_steps"] == [30]
+
+
+def test_what_was_spent_before_a_server_died_counts(serve: Serve, database_url: str, slow_llm: Serving):
+    server = serve(database_url=database_url, OPENAI_BASE_URL=slow_llm.openai_url)
+    limit = 30_000
+    request = body("CartPoleLLM-v1", backend="openai", model="scripted", history=2, max_total_tokens=limit)
+    with server.client() as client:
+        run_id = start(client, request)
+        until_steps(server, client, run_id, 8)
+    server.kill()
+    server.start()
+    with server.client() as client:
+        run = until_over(server, client, run_id)
+        assert (run["status"], run["error"]["code"]) == ("failed", "budget_exceeded")
+        spent = [step["prompt_tokens"] + step["completion_tokens"] for step in steps_of(client, run_id)]
+    assert sum(spent[:-1]) < limit <= sum(spent)

@@ -140,6 +140,38 @@ async def test_out_of_time(client: httpx.AsyncClient):
     assert [episode["status"] for episode in episodes] == ["cancelled"]
 
 
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ({"max_total_tokens": 7 * 12}, "max_total_tokens is 84, and 84 are used"),
+        ({"max_cost_usd": 3.3}, "max_cost_usd is 3.3, and 3.5 are spent"),
+    ],
+)
+async def test_out_of_budget(answering: Served, limit: Json, message: str):
+    client = await answering(lambda _: answer(1))  # 12 tokens and 0.5 USD each
+    run = await play(client, asked(num_runs=3, save_gif=True, **limit))
+    assert (run["status"], run["error"]) == (
+        "failed",
+        {"code": "budget_exceeded", "message": message, "episode": None},
+    )
+    assert run["progress"] == {"episodes_done": 1, "steps": 7}
+    episodes = (await client.get(f"/runs/{run['id']}/episodes")).json()["data"]
+    assert [episode["status"] for episode in episodes] == ["succeeded", "cancelled"]
+    figures = (await client.get(f"/runs/{run['id']}/metrics")).json()
+    assert figures["total_rewards"] == [5.0]
+    assert (figures["prompt_tokens"], figures["completion_tokens"]) == (70, 14)
+    gif = await client.get(f"/runs/{run['id']}/episodes/0/gif")
+    assert gif.content.startswith(b"GIF")
+
+
+async def test_a_cost_that_is_not_known_is_not_spent(answering: Served):
+    client = await answering(lambda _: Reply(answer(1)))
+    run = await play(client, asked(max_cost_usd=100, concurrency=2, num_runs=2))
+    assert (run["status"], run["error"]["code"]) == ("failed", "budget_exceeded")
+    assert "the price of this model is not known" in run["error"]["message"]
+    assert run["progress"]["steps"] <= 2
+
+
 async def test_our_own_failure_is_internal_and_tells_nothing(answering: Served):
     client = await answering([answer(1), ZeroDivisionError("sk-a-secret")])
     run = await play(client, asked())

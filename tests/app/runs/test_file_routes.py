@@ -104,9 +104,10 @@ async def test_an_archive_is_the_folder_of_an_experiment(client: httpx.AsyncClie
     with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
         assert archive.testzip() is None
         assert sorted(archive.namelist()) == [
-            *("config.yaml", "results.json"),
+            *("config.yaml", "episodes.jsonl", "results.json", "run.json"),
             *("run_0_seed_5.gif", "run_0_seed_5_raw_outputs.json"),
             *("run_1_seed_6.gif", "run_1_seed_6_raw_outputs.json"),
+            "steps.jsonl",
         ]
         config = yaml.safe_load(archive.read("config.yaml"))
         assert config == {name: run[name] for name in ("agent", "environment", "experiment")}
@@ -117,6 +118,11 @@ async def test_an_archive_is_the_folder_of_an_experiment(client: httpx.AsyncClie
             "avg_reward": 10.0,
             "avg_steps": 5.0,
         }
+        assert json.loads(archive.read("run.json"))["versions"]["plugin"] == "oddities"
+        recorded = [json.loads(line) for line in archive.read("steps.jsonl").splitlines()]
+        assert [(step["episode"], step["step"]) for step in recorded] == [(e, s) for e in (0, 1) for s in range(1, 6)]
+        assert all(step["digest"] for step in recorded)
+        assert len(archive.read("episodes.jsonl").splitlines()) == 2
         outputs = json.loads(archive.read("run_1_seed_6_raw_outputs.json"))
         assert outputs == (await client.get(f"/runs/{run['id']}/episodes/1/raw_outputs")).json()
         gif = (await client.get(f"/runs/{run['id']}/episodes/0/gif")).content

@@ -48,6 +48,18 @@ async def test_what_is_over_cannot_be_claimed(database: Database, status: str):
     assert await claim(database, Run(id=uuid4())) is None
 
 
+async def test_a_fork_that_is_cancelled_before_it_plays_leaves_no_episode_open(database: Database):
+    parent, fork = await stored_run(database, status="succeeded"), await stored_run(database, steps=2)
+    async with database.writing() as session:
+        await repository.add_steps(session, [step_row(parent, id) for id in (1, 2, 3)])
+        await repository.inherit(session, fork, parent.id, 0)
+    async with database.writing() as session:
+        assert not await repository.request_cancel(session, fork.id)
+    async with database.reading() as session:
+        (episode,) = await repository.list_episodes(session, fork.id)
+    assert (episode.status, episode.num_steps, episode.total_reward) == ("cancelled", 2, 2.0)
+
+
 async def test_a_stale_token_changes_nothing(database: Database):
     run, stale, fresh = await stored_run(database), uuid7(), uuid7()
     await claim(database, run, stale)

@@ -11,6 +11,7 @@ from gym_llm.backends.base import Question
 from gym_llm.backends.llm import LLMBackend
 from gym_llm.backends.ollama import OllamaBackend
 from gym_llm.backends.openai import OpenAIBackend
+from gym_llm.config import AgentConfig
 from gym_llm.llm_env import EnvDefinition
 from gym_llm.prompt import observation_message, reply_schema, system_prompt
 from gym_llm.spaces import json_schema
@@ -33,25 +34,22 @@ OBSERVATION = {"cart_position": 0.0, "cart_velocity": 0.0, "pole_angle": 0.1, "p
 
 @pytest.fixture
 def question() -> Ask:
-    """Makes a question about a pole that falls to the right; keywords replace its fields."""
+    """Makes a question about a pole that falls to the right; keywords replace fields of the agent's configuration."""
     schema = reply_schema(json_schema(spaces.Discrete(2)))
 
-    def make(step: int = 1, **changes: Any) -> Question:
-        fields: dict[str, Any] = {
-            "messages": [
+    def make(step: int = 1, *, seed: int = 7, **agent: Any) -> Question:
+        return Question(
+            messages=[
                 {"role": "system", "content": system_prompt(DEFINITION, schema, 1)},
                 {"role": "user", "content": observation_message(step, OBSERVATION, None)},
             ],
-            "reply_schema": schema,
-            "model": "scripted",
-            "temperature": 0.5,
-            "max_tokens": None,
-            "seed": 7,
-            "step": step,
-            "observation": OBSERVATION,
-            "definition": DEFINITION,
-        }
-        return Question(**(fields | changes))
+            reply_schema=schema,
+            agent=AgentConfig(**({"model": "scripted", "temperature": 0.5} | agent)),
+            seed=seed,
+            step=step,
+            observation=OBSERVATION,
+            definition=DEFINITION,
+        )
 
     return make
 

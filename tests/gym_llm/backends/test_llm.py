@@ -8,10 +8,9 @@ import sys
 from dataclasses import replace
 
 import pytest
-import stamina
 
 from gym_llm.backends import llm
-from gym_llm.backends.base import Usage
+from gym_llm.backends.base import Message, Usage
 from gym_llm.backends.failures import RequestError
 from gym_llm.errors import LLMError
 from tests.gym_llm.backends.conftest import SECRET, Ask, Connect
@@ -20,11 +19,12 @@ from tests.scripted_llm.fixtures import Serving, serving
 SCRIPT = """
 from gym_llm import blocking
 from gym_llm.backends import OllamaBackend, OpenAIBackend, Question
+from gym_llm.config import AgentConfig
 
 for _ in range(2):
     backend = OpenAIBackend(base_url="{url}/v1") if "{name}" == "openai" else OllamaBackend(host="{url}")
     messages = [{{"role": "user", "content": "hi"}}]
-    question = Question(messages, {{"type": "object"}}, "scripted", None, None, 0, 1, None, {{}})
+    question = Question(messages, {{"type": "object"}}, AgentConfig(model="scripted"), 0, 1, None, {{}})
     print(blocking.run(backend.ask(question)).requests)
 """
 
@@ -119,11 +119,10 @@ async def test_but_not_longer_than_the_cap(connect: Connect, question: Ask, faul
 
 async def test_the_wait_doubles(scripted_llm: Serving, connect: Connect, question: Ask) -> None:
     scripted_llm.disturb("*=500:4")
-    with stamina.set_testing(True, attempts=100):
-        reply = await connect(scripted_llm.url, backoff=1.0).ask(question())
+    reply = await connect(scripted_llm.url, backoff=0.01).ask(question())
     match = re.search(r"retried after ([\d.]+) s", reply.problem or "")
     assert match
-    assert 8 <= float(match[1]) <= 12
+    assert 0.08 <= float(match[1]) <= 0.12
 
 
 async def test_a_refused_parameter_is_left_out_and_remembered(
@@ -261,6 +260,58 @@ async def test_status_of_something_else_never_raises(
         await backend.aclose()
     assert not status.reachable
     assert status.detail
+
+
+async def test_the_very_pictures_arrive(scripted_llm: Serving, connect: Connect, question: Ask) -> None:
+    pictures = [bytes(range(256)), b"\x89PNG of a later turn", b"and another"]
+    asked = question()
+    system, newest = asked.messages
+    messages: list[Message] = [
+        system,
+        {"role": "user", "content": "{}", "images": pictures[:1]},
+        {"role": "assistant", "content": "{}"},
+        {**newest, "images": pictures[1:]},
+    ]
+    reply = await connect(scripted_llm.url).ask(replace(asked, messages=messages))
+    assert list(scripted_llm.llm.images) == pictures
+    assert json.loads(reply.text)["action"] == 1  # And the text beside them is read.
+
+
+async def test_a_model_that_refuses_pictures_is_told_of(scripted_llm: Serving, connect: Connect, question: Ask) -> None:
+    asked = question()
+    messages: list[Message] = [asked.messages[0], {**asked.messages[1], "images": [b"a picture"]}]
+    scripted_llm.disturb("1=no-images:always")
+    with pytest.raises(LLMError, match="the model did not take the pictures: HTTP 400: Invalid content type"):
+        await connect(scripted_llm.url).ask(replace(asked, messages=messages))
+    assert scripted_llm.llm.asked == {(7, 1): 1}
+
+
+async def test_429_brings_the_requests_in_flight_down_to_what_the_server_takes(connect: Connect, question: Ask) -> None:
+    with serving(retry_after=0.0, latency=0.01, most=6) as server:
+        backend = connect(server.url, concurrency=48, attempts=100)
+
+        async def ask(steps: range) -> None:
+            for step in steps:
+                await backend.ask(question(step))
+
+        await asyncio.gather(*(ask(range(first, 1200, 48)) for first in range(48)))
+        early = server.llm.refused
+        status = await backend.status()
+        assert status.max_concurrency == 48
+        assert status.concurrency is not None
+        assert 3 <= status.concurrency <= 7
+        await asyncio.gather(*(ask(range(first, 600, 48)) for first in range(48)))
+        assert server.llm.refused - early < 60  # Of 600 answers; most of those before came with the first burst.
+
+
+@pytest.mark.parametrize("fault", ["500", "503", "drop"])
+async def test_other_failures_leave_the_limit_alone(
+    scripted_llm: Serving, connect: Connect, question: Ask, fault: str
+) -> None:
+    scripted_llm.disturb(f"*={fault}")
+    backend = connect(scripted_llm.url, concurrency=8)
+    await asyncio.gather(*(backend.ask(question(step)) for step in range(1, 9)))
+    assert (await backend.status()).concurrency == 8
 
 
 async def test_a_closed_backend_opens_again(scripted_llm: Serving, connect: Connect, question: Ask) -> None:

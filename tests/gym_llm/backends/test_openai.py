@@ -1,6 +1,7 @@
 """What only OpenAI's protocol has."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,6 +83,49 @@ async def test_openai_itself_is_sent_the_new_name_first(question: Ask) -> None:
     await client.close()
 
 
+@pytest.mark.parametrize(
+    ("model", "effort", "temperature"),
+    [
+        ("gpt-4o", None, True),
+        ("gpt-5-chat-latest", None, True),
+        ("gpt-5.1", None, True),
+        ("gpt-5.1", "none", True),
+        ("gpt-5.1", "high", False),
+        ("o4-mini", None, False),
+        ("gpt-5-mini", None, False),
+        ("omni", None, True),
+    ],
+)
+async def test_openai_itself_is_sent_no_temperature_where_the_model_reasons(
+    question: Ask, model: str, effort: str | None, temperature: bool
+) -> None:
+    backend = OpenAIBackend(api_key="key")
+    client = backend._connect()
+    offers = backend._offers(client, question(backend="openai", model=model, reasoning_effort=effort))
+    assert bool(offers["temperature"]) is temperature
+    assert offers["effort"] == ([{"reasoning_effort": effort}] if effort else [])
+    await client.close()
+
+
+async def test_effort_is_sent_and_thoughts_are_counted(
+    scripted_llm: Serving, backend: OpenAIBackend, question: Ask
+) -> None:
+    scripted_llm.disturb("1=thought-cut")
+    reply = await backend.ask(question(backend="openai", reasoning_effort="high", max_tokens=50))
+    assert scripted_llm.llm.parameters[-1]["reasoning_effort"] == "high"
+    assert (reply.text, reply.cut) == ("", True)
+    assert reply.usage.completion > 50  # Thoughts are billed like words.
+
+
+async def test_a_model_without_reasoning_answers_all_the_same(
+    scripted_llm: Serving, backend: OpenAIBackend, question: Ask
+) -> None:
+    scripted_llm.disturb("*=refuse-reasoning_effort")
+    reply = await backend.ask(question(backend="openai", reasoning_effort="low"))
+    assert (reply.requests, bool(reply.text)) == (2, True)
+    assert "asked again without this reasoning_effort" in (reply.problem or "")
+
+
 async def test_a_server_may_know_no_schemas(scripted_llm: Serving, backend: OpenAIBackend, question: Ask) -> None:
     scripted_llm.disturb("*=refuse-json_schema")
     assert (await backend.ask(question(1))).requests == 3
@@ -112,7 +156,7 @@ async def test_cached_tokens_are_counted(backend: OpenAIBackend, question: Ask) 
         {"role": "assistant", "content": "{}"},
         *question().messages[1:],
     ]
-    reply = await backend.ask(question(messages=history))
+    reply = await backend.ask(replace(question(), messages=history))
     assert reply.usage.cached == 1408
     assert reply.usage.prompt >= 1500
     assert reply.cost_usd is None

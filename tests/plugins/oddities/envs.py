@@ -5,9 +5,9 @@ import secrets
 import time
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 
+from gym_llm.errors import EnvError
 from gym_llm.llm_env import Advice
 from tests.fakes import CountingEnv
 
@@ -92,9 +92,11 @@ class Mute(CountingEnv):
         return None
 
 
-class Blind(gym.Env[Any, Any]):
-    """Says nothing of itself."""
+class Blind(CountingEnv):
+    """Can say nothing of itself."""
 
-    def __init__(self, render_mode: str | None = None) -> None:
-        self.observation_space = gym.spaces.Discrete(2)
-        self.action_space = gym.spaces.Discrete(2)
+    def get_observation_schema(self) -> Any:
+        raise EnvError("nothing can be said of this environment")
+
+    def render(self) -> Any:
+        raise RuntimeError("too dark")
