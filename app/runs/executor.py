@@ -22,6 +22,7 @@ from app.runs.models import Run
 from app.runs.schemas import Failure
 from app.runs.step_log import StepLog, past_step
 from app.runs.writer import StepWriter
+from app.shielding import to_its_end
 from app.versions import versions
 from gym_llm.agent import Agent
 from gym_llm.backends import Backend
@@ -88,20 +89,28 @@ class Executor:
 
     async def _carry_out(self, run_id: UUID, trial: AsyncExitStack | None) -> None:
         token = uuid7()
-        async with self.database.writing() as session:
-            run = await repository.claim(session, run_id, token)
-            if run is None:
-                return
-            run.versions = versions(run.environment_id)
-        self.wake(run_id)
         stage = self.staging.stage(run_id, token)
         try:
+            async with self.database.writing() as session:
+                run = await repository.claim(session, run_id, token)
+                if run is None:
+                    return
+                run.versions = versions(run.environment_id)
+            self.wake(run_id)
             await LiveRun(self, run, token, stage, trial).carry_out()
         except ClaimLostError:
             log.warning("run taken over by another worker", run=str(run_id))
+        except asyncio.CancelledError:
+            # Whether the claim was committed just now or long ago: this worker is not lost.
+            await to_its_end(self._release(run_id, token))
+            raise
         finally:
             self.wake(run_id)
             await stage.close()
+
+    async def _release(self, run_id: UUID, token: UUID) -> None:
+        async with self.database.writing() as session:
+            await repository.release(session, run_id, token)
 
 
 class LiveRun:
@@ -128,7 +137,7 @@ class LiveRun:
         """Play what is left to play, then write the terminal status, once.
 
         Raises:
-            CancelledError: interrupted, but not by the user; the run is released.
+            CancelledError: interrupted, but not by the user; all that was played is stored.
             ClaimLostError: another worker holds the run.
             DBAPIError: the database is out of reach.
         """
@@ -142,14 +151,14 @@ class LiveRun:
             except asyncio.CancelledError:
                 cancelled = await self._cancel_requested()
                 if not cancelled:
-                    await self._release()
+                    await to_its_end(self._log.flush())
                     raise
             except (ClaimLostError, DBAPIError):
                 raise
             except Exception:
                 log.exception("run failed", run=str(self._run.id))
                 self._note(GymLLMError("internal error; the server's log has the details"))
-        await self._finish("cancelled" if cancelled else "failed" if self._failure else "succeeded")
+        await to_its_end(self._write_end("cancelled" if cancelled else "failed" if self._failure else "succeeded"))
 
     async def _play_all(self) -> None:
         async with self._executor.database.reading() as session:
@@ -230,10 +239,10 @@ class LiveRun:
         self._budget.count(step)
 
     async def _acquit(self) -> None:
-        if self._trial is not None:
+        trial, self._trial = self._trial, None  # One of its episodes is enough.
+        if trial is not None:
             await self._log.flush()
-            await self._trial.aclose()
-            self._trial = None
+            await trial.aclose()
 
     async def _publish(self, episode: int) -> None:
         await self._log.flush()  # A worker that lost its claim learns it here: its files must not replace better ones.
@@ -273,20 +282,6 @@ class LiveRun:
         async with self._executor.database.reading() as session:
             run = await repository.get_run(session, self._run.id)
         return run is not None and run.status == "cancelling"
-
-    async def _release(self) -> None:
-        await self._log.flush()
-        async with self._executor.database.writing() as session:
-            await repository.release(session, self._run.id, self._token)
-
-    async def _finish(self, status: str) -> None:
-        # To its end, even where a cancellation comes just now.
-        writing = asyncio.create_task(self._write_end(status))
-        try:
-            await asyncio.shield(writing)
-        except asyncio.CancelledError:
-            await writing
-            raise
 
     async def _write_end(self, status: str) -> None:
         await self._log.flush()

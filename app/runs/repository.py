@@ -108,8 +108,9 @@ async def is_suspect(session: AsyncSession, run_id: UUID, losses: int) -> bool:
 
 
 async def release(session: AsyncSession, run_id: UUID, token: UUID) -> None:
-    """Give a run back unfinished, so that the next claim does not count this worker as lost."""
-    await session.execute(update(Run).where(Run.id == run_id, Run.worker_token == token).values(worker_token=None))
+    """Give a run that is not over back, so that the next claim does not count this worker as lost."""
+    held = (Run.id == run_id, Run.worker_token == token, Run.status.in_(ACTIVE))
+    await session.execute(update(Run).where(*held).values(worker_token=None))
 
 
 async def holds(session: AsyncSession, run_id: UUID, token: UUID, *, at_step: int | None = None, **values: Any) -> bool:

@@ -5,7 +5,6 @@ from itertools import combinations
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import stats
 
 from gym_llm.statistics.episodes import EpisodeResult, scored
 from gym_llm.statistics.intervals import (
@@ -106,6 +105,8 @@ def permutation_p_value(differences: Sequence[float]) -> float | None:
     Two-sided: were the agents alike, each difference would be as likely with the other sign. All flips are tried for up
     to 13 differences, else a seeded sample of them; with n differences no p-value is below 2 / 2^n. None below two.
     """
+    from scipy import stats  # As slow to import as `intervals` says.
+
     if len(differences) < 2:
         return None
     found = stats.permutation_test(

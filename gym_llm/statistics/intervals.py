@@ -2,6 +2,8 @@
 
 Whatever can't be said of so little data is None, never NaN, and nothing warns. The order of the values does not
 matter, and resampling starts from a fixed seed: the same values give the same interval, in every process.
+
+`scipy.stats` takes a second to import, so only the functions that need it do.
 """
 
 import math
@@ -10,7 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from scipy import stats
 from scipy.special import stdtrit
 
 Interval = tuple[float, float]
@@ -63,6 +64,8 @@ def bootstrap_interval(values: Sequence[float], of: Literal["mean", "iqm"] = "me
         Lower and upper end; None below two values, of equal values, and where the interval would have no width: it
         would claim a certainty that no number of episodes gives.
     """
+    from scipy import stats
+
     if not differ(values):
         return None
     sample = np.sort(np.asarray(values, dtype=float))
@@ -82,6 +85,8 @@ def bootstrap_interval(values: Sequence[float], of: Literal["mean", "iqm"] = "me
 
 def wilson_interval(successes: int, count: int) -> Interval | None:
     """Of a rate, by Wilson's score without continuity correction (Wilson 1927); None of nothing."""
+    from scipy import stats
+
     if not count:
         return None
     found = stats.binomtest(successes, count).proportion_ci(CONFIDENCE, method="wilson")
@@ -112,4 +117,6 @@ def batch(count: int) -> int:
 
 
 def _middle_half(values: Any, axis: int = -1) -> Any:
+    from scipy import stats
+
     return stats.trim_mean(values, TRIMMED, axis=axis)

@@ -112,8 +112,10 @@ class Deployment:
             except psycopg.OperationalError:
                 pass
             time.sleep(0.05)
+        open_runs = self.rows("SELECT id, status, steps, worker_token, losses FROM runs WHERE finished_at IS NULL")
+        jobs = self.rows("SELECT id, args, status, worker_id, attempts, scheduled_at FROM procrastinate_jobs")
         logs = "\n".join(f"--- {each.name} {each.exits}\n{_tail(each.log)}" for each in (self.api, *self.workers))
-        raise AssertionError(f"it did not get there:\n{logs}")
+        raise AssertionError(f"it did not get there:\nruns: {open_runs}\njobs: {jobs}\n{logs}")
 
     @cached_property
     def undisturbed(self) -> Played:

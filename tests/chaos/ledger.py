@@ -31,6 +31,8 @@ class Entry:
     takeovers: list[float] = field(default_factory=list)
     """Seconds from the last step of a worker that was lost to the next claim."""
     wrong: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    """Why runs failed."""
 
     def verify(self) -> None:
         """Nothing is lost, doubled, different, asked for without need, or written late."""
@@ -46,6 +48,8 @@ def examine(deployment: Deployment, scenario: str, runs: Mapping[UUID, int]) -> 
         steps = deployment.steps(run_id)
         history = deployment.rows("SELECT * FROM audit WHERE run_id = %s ORDER BY at", run_id)
         entry.statuses[run["status"]] += 1
+        if run["error"] is not None:
+            entry.failures.append(f"{run['id']}: {run['error']['code']}: {run['error']['message']}")
         entry.steps += len(steps)
         _examine_log(entry, deployment, run, seed, steps)
         _examine_history(entry, run, steps, history)

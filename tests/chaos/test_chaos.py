@@ -31,7 +31,7 @@ def test_killed_workers(deployment: Deployment, settle: Settle, blows: int):
     runs = deployment.start_runs()
     _strike(deployment, runs, blows, lambda: chance.choice(deployment.workers).signal(signal.SIGKILL), every=3.0)
     entry = settle(deployment, runs, "SIGKILL of workers")
-    assert entry.statuses == {"succeeded": len(runs)}
+    assert entry.statuses == {"succeeded": len(runs)}, entry.failures
     assert entry.takeovers
 
 
@@ -56,7 +56,7 @@ def test_drained_workers(deployment: Deployment, settle: Settle, blows: int):
     turns = cycle(deployment.workers)
     _strike(deployment, runs, blows, lambda: next(turns).signal(signal.SIGTERM), every=3.0)
     entry = settle(deployment, runs, "SIGTERM of workers")
-    assert entry.statuses == {"succeeded": len(runs)}
+    assert entry.statuses == {"succeeded": len(runs)}, entry.failures
     assert deployment.rows("SELECT id FROM runs WHERE id = ANY(%s) AND losses > 0", list(runs)) == []
     codes = {code for worker, end in zip(deployment.workers, ends, strict=True) for code in worker.exits[end:]}
     assert codes <= {0, -signal.SIGTERM}  # The latter where it hit a worker that had not begun to work.
@@ -78,7 +78,7 @@ def test_watchers_that_come_and_go_and_a_killed_api(deployment: Deployment, sett
         deployment, runs, max(1, blows // 3), lambda: deployment.api.signal(signal.SIGKILL), every=chance.uniform(1, 2)
     )
     entry = settle(deployment, runs, "watchers come and go, API SIGKILL")
-    assert entry.statuses == {"succeeded": len(runs)}
+    assert entry.statuses == {"succeeded": len(runs)}, entry.failures
     assert entry.interruptions == 0
     for watcher in watchers:
         watcher.join(4 * DEADLINE_S)
@@ -108,7 +108,8 @@ def test_restarted_postgres(fragile: Deployment, own_postgres: OwnPostgres, sett
     runs = fragile.start_runs()
     away_s = cycle((0.0, 3.0))
     _strike(fragile, runs, blows // 2, lambda: own_postgres.restart(next(away_s)), every=1.0)
-    assert settle(fragile, runs, "Postgres restarted").statuses == {"succeeded": len(runs)}
+    entry = settle(fragile, runs, "Postgres restarted")
+    assert entry.statuses == {"succeeded": len(runs)}, entry.failures
 
 
 def _strike(

@@ -12,22 +12,17 @@ from typing import Any
 import httpx
 import pytest
 
-from app.artifacts.frames import LiveFrames
-from app.artifacts.local import LocalStore
-from app.artifacts.staging import Staging
 from app.bootstrap import build
 from app.db import Database
-from app.environments.catalog import Catalog
 from app.main import create_app
 from app.runs import repository
-from app.runs.executor import Executor
 from app.runs.models import Episode, Run, Step
-from app.runs.writer import StepWriter
 from app.settings import Settings
 from gym_llm.backends import Backend, Question, Reply
 from gym_llm.config import AgentConfig, EnvironmentConfig, ExperimentConfig
 from gym_llm.errors import LLMError
 from gym_llm.strategies import STRATEGIES
+from tests.app.executing import executing
 from tests.app.rows import stored_run
 from tests.app.running import all_steps, body, play
 from tests.fakes import FakeBackend, answer, asks_for, obedient
@@ -57,29 +52,15 @@ class Stalling(FakeBackend):
 async def carry(database: Database, tmp_path: Path) -> AsyncIterator[Carry]:
     """Carries out a run as a worker would. One that stalls is left behind, frozen, with all that it had stored."""
     frozen: list[asyncio.Task[None]] = []
-    staging = Staging(tmp_path / "staging", LocalStore(tmp_path / "files"))
 
     async def carry_out(run: Run, backend: Backend) -> None:
-        writer = StepWriter(database, lambda _: None, 0.001)
-        writer.start()
-        executor = Executor(
-            database=database,
-            writer=writer,
-            staging=staging,
-            frames=LiveFrames(),
-            feed=None,
-            backends={"openai": backend},
-            make_env=Catalog().make,
-            wake=lambda _: None,
-            max_episode_steps=1000,
-        )
-        working = asyncio.create_task(executor.execute(run.id))
-        if isinstance(backend, Stalling):
-            await backend.stalled.wait()
-            frozen.append(working)
-        else:
-            await working
-        await writer.stop()
+        async with executing(database, tmp_path, backend) as executor:
+            working = asyncio.create_task(executor.execute(run.id))
+            if isinstance(backend, Stalling):
+                await backend.stalled.wait()
+                frozen.append(working)
+            else:
+                await working
 
     yield carry_out
     for task in frozen:

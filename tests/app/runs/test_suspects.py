@@ -50,9 +50,9 @@ class HeldBackend(FakeBackend):
         async with self._news:
             await self._news.wait_for(lambda: len(self.asked) >= runs)
 
-    async def free(self, seed: int) -> None:
+    async def free(self, *seeds: int) -> None:
         async with self._news:
-            self.freed.add(seed)
+            self.freed.update(seeds)
             self._news.notify_all()
 
 
@@ -98,6 +98,16 @@ async def test_a_run_that_is_no_suspect_does_not_wait_for_them(settings: Setting
         await submit(service, 1, worker_token=uuid7())
         await submit(service, 2, losses=0, lost_at_step=None)
         await backend.until_asked(2)
-        for seed in (1, 2):
-            await backend.free(seed)
+        await backend.free(1, 2)
+        await until_over(service)
+
+
+async def test_a_suspect_whose_episodes_take_their_first_steps_at_once(settings: Settings):
+    backend = HeldBackend()
+    service = build(settings, {"openai": backend})
+    async with service.running():
+        together = ExperimentConfig(seed=1, num_runs=3, concurrency=3).model_dump()
+        await submit(service, 1, worker_token=uuid7(), experiment=together)
+        await backend.until_asked(3)
+        await backend.free(1, 2, 3)
         await until_over(service)

@@ -1,0 +1,23 @@
+"""Work that a cancellation must not cut short."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+
+async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do something to its end, however often this is cancelled meanwhile.
+
+    Raises:
+        CancelledError: it was cancelled; the work is done.
+    """
+    doing = asyncio.create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not doing.done():
+        try:
+            await asyncio.shield(doing)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    doing.result()
+    if cancelled is not None:
+        raise cancelled
