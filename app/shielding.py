@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 
-async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
+async def to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
     """Do something to its end, however often this is cancelled meanwhile.
 
     Raises:
@@ -18,6 +20,7 @@ async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
             await asyncio.shield(doing)
         except asyncio.CancelledError as error:
             cancelled = error
-    doing.result()
+    result = doing.result()
     if cancelled is not None:
         raise cancelled
+    return result

@@ -16,6 +16,7 @@ from app.db import POSTGRES
 from app.engine.base import QUEUE, Execute
 from app.engine.jobs import FencedJobs
 from app.engine.lease import Lease, Watchdog, retry_stalled
+from app.errors import ClaimLostError
 
 log = structlog.get_logger()
 
@@ -36,7 +37,7 @@ class PutBack(procrastinate.BaseRetryStrategy):
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> procrastinate.RetryDecision:
         if isinstance(exception, asyncio.CancelledError | procrastinate.exceptions.JobAborted):
             return procrastinate.RetryDecision()
-        if isinstance(exception, DBAPIError | psycopg.Error | OSError):
+        if isinstance(exception, ClaimLostError | DBAPIError | psycopg.Error | OSError):
             return procrastinate.RetryDecision(retry_in={"seconds": 1})
         log.error("run put back", run=job.task_kwargs.get("run_id"), error=type(exception).__name__)
         return procrastinate.RetryDecision(retry_in={"seconds": min(RETRY_MAX_S, 2**job.attempts)})

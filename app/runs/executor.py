@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import gymnasium as gym
+import stamina
 import structlog
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
@@ -22,7 +23,7 @@ from app.runs.models import Run
 from app.runs.schemas import Failure
 from app.runs.step_log import StepLog, past_step
 from app.runs.turns import Turn, Turns
-from app.runs.writer import StepWriter
+from app.runs.writer import PASSING, StepWriter
 from app.shielding import to_its_end
 from app.versions import versions
 from gym_llm.agent import Agent
@@ -41,6 +42,9 @@ log = structlog.get_logger()
 MAX_LOSSES = 3
 """Workers lost at the same step before a run is given up: it probably takes them down itself. One that another loss
 would end is a suspect, and on trial until it has taken a step."""
+
+RELEASE_S = 20.0
+"""How long a run is tried to be given back: without that, its worker counts as lost."""
 
 MakeEnv = Callable[[EnvironmentConfig, str | None], gym.Env[object, object]]
 
@@ -77,6 +81,8 @@ class Executor:
 
         Raises:
             CancelledError: interrupted, but not by the user: the run is given back and goes on later.
+            ClaimLostError: steps could not be stored, so that later ones have no place in the log; given back likewise.
+            DBAPIError: the database is out of reach.
         """
         async with self.database.reading() as session:
             suspect = await repository.is_suspect(session, run_id, MAX_LOSSES - 1)
@@ -94,19 +100,22 @@ class Executor:
                 run.versions = versions(run.environment_id)
             self.wake(run_id)
             await LiveRun(self, run, token, stage, turn).carry_out()
-        except ClaimLostError:
+        except BaseException as error:
+            # This worker is not lost, whether it was told to stop or the database was away for too long.
+            held = await to_its_end(self._release(run_id, token))
+            if held or not isinstance(error, ClaimLostError):
+                raise
             log.warning("run taken over by another worker", run=str(run_id))
-        except asyncio.CancelledError:
-            # Whether the claim was committed just now or long ago: this worker is not lost.
-            await to_its_end(self._release(run_id, token))
-            raise
         finally:
             self.wake(run_id)
             await stage.close()
 
-    async def _release(self, run_id: UUID, token: UUID) -> None:
-        async with self.database.writing() as session:
-            await repository.release(session, run_id, token)
+    async def _release(self, run_id: UUID, token: UUID) -> bool:
+        async for attempt in stamina.retry_context(on=PASSING, attempts=None, timeout=RELEASE_S, wait_max=2.0):
+            with attempt:
+                async with self.database.writing() as session:
+                    return await repository.release(session, run_id, token)
+        raise AssertionError("the last attempt raises")
 
 
 class LiveRun:

@@ -107,10 +107,12 @@ async def is_suspect(session: AsyncSession, run_id: UUID, losses: int) -> bool:
     return await session.scalar(query) is not None
 
 
-async def release(session: AsyncSession, run_id: UUID, token: UUID) -> None:
-    """Give a run that is not over back, so that the next claim does not count this worker as lost."""
+async def release(session: AsyncSession, run_id: UUID, token: UUID) -> bool:
+    """Give a run that is not over back, so that the next claim does not count this worker as lost; False where it was
+    not held by `token`."""
     held = (Run.id == run_id, Run.worker_token == token, Run.status.in_(ACTIVE))
-    await session.execute(update(Run).where(*held).values(worker_token=None))
+    released = await session.execute(update(Run).where(*held).values(worker_token=None).returning(Run.id))
+    return released.scalar() is not None
 
 
 async def holds(session: AsyncSession, run_id: UUID, token: UUID, *, at_step: int | None = None, **values: Any) -> bool:

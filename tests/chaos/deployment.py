@@ -38,8 +38,16 @@ AUDIT = """
         WHEN (old.status IN ('succeeded', 'failed', 'cancelled') OR old.status <> new.status
               OR old.worker_token IS DISTINCT FROM new.worker_token)
         EXECUTE FUNCTION audit();
+    CREATE TABLE job_audit (at timestamptz NOT NULL DEFAULT clock_timestamp(), job_id bigint, run_id text, was text,
+                            status text, worker_was bigint, worker_id bigint);
+    CREATE FUNCTION job_audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO job_audit (job_id, run_id, was, status, worker_was, worker_id) VALUES (
+            old.id, old.args ->> 'run_id', old.status, new.status, old.worker_id, new.worker_id);
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER job_audit AFTER UPDATE OR DELETE ON procrastinate_jobs FOR EACH ROW EXECUTE FUNCTION job_audit();
 """
-"""Notes every claim, every change of status, and whatever is written to a run that is over."""
+"""Notes every claim, every change of status, whatever is written to a run that is over, and what happens to jobs."""
 STEPS = """
     SELECT steps.*, episodes.seed FROM steps JOIN episodes USING (run_id, episode) WHERE run_id = %s ORDER BY steps.id
 """
@@ -114,8 +122,14 @@ class Deployment:
             time.sleep(0.05)
         open_runs = self.rows("SELECT id, status, steps, worker_token, losses FROM runs WHERE finished_at IS NULL")
         jobs = self.rows("SELECT id, args, status, worker_id, attempts, scheduled_at FROM procrastinate_jobs")
+        audit = (
+            "SELECT at, job_id, was, status, worker_was, worker_id FROM job_audit WHERE run_id = ANY(%s) ORDER BY at"
+        )
+        history = self.rows(audit, [str(run["id"]) for run in open_runs])
         logs = "\n".join(f"--- {each.name} {each.exits}\n{_tail(each.log)}" for each in (self.api, *self.workers))
-        raise AssertionError(f"it did not get there:\nruns: {open_runs}\njobs: {jobs}\n{logs}")
+        raise AssertionError(
+            f"it did not get there:\nruns: {open_runs}\njobs: {jobs}\nof these runs: {history}\n{logs}"
+        )
 
     @cached_property
     def undisturbed(self) -> Played:
