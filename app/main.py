@@ -21,6 +21,7 @@ from app.exports import routes as export_routes
 from app.forks import routes as fork_routes
 from app.forks.schemas import ForkRequest
 from app.keys import routes as key_routes
+from app.reports import routes as report_routes
 from app.runs import file_routes, routes
 from app.runs.schemas import RunRequest
 from app.sessions import log_routes
@@ -35,7 +36,7 @@ BODIES = (RunRequest, AgentRequest, AgentChange, SessionRequest, ActRequest, Ste
 PARTS = (
     *("settings", "database", "authenticator", "catalog", "backends"),
     *("stream", "runs", "files", "agents", "sessions"),
-    *("exports", "forks", "imports"),
+    *("exports", "forks", "imports", "reports"),
 )
 """Of the service, that routes use."""
 
@@ -79,6 +80,7 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
         export_routes.router,
         import_routes.router,
         fork_routes.router,
+        report_routes.router,
         environment_routes.router,
         backend_routes.router,
     ):
