@@ -13,6 +13,10 @@ from app.artifacts.base import ArtifactStore
 from app.artifacts.frames import FrameFeed, LiveFrames
 from app.artifacts.local import LocalStore
 from app.artifacts.staging import Staging
+from app.batches.budget import BatchBudget
+from app.batches.results import BatchResults
+from app.batches.service import BatchService
+from app.batches.stream import BatchStream
 from app.db import Database
 from app.engine.base import QUEUE, Engine
 from app.engine.lease import Lease
@@ -23,6 +27,7 @@ from app.exports.service import ExportService
 from app.forks.service import ForkService
 from app.keys.authenticator import KeyAuthenticator
 from app.keys.service import KeyService
+from app.reports.service import ReportService
 from app.runs import repository
 from app.runs.executor import Executor
 from app.runs.files import RunFiles
@@ -55,7 +60,11 @@ class Service:
     sessions: SessionService
     exports: ExportService
     forks: ForkService
+    reports: ReportService
     imports: ImportService
+    batches: BatchService
+    batch_results: BatchResults
+    batch_stream: BatchStream
     staging: Staging
     writer: StepWriter
     engine: Engine
@@ -77,6 +86,7 @@ class Service:
             yield
         finally:
             self.stream.close()
+            self.batch_stream.close()
             await self.sessions.stop()
             await self.engine.drain()
             await self.writer.stop()
@@ -133,6 +143,7 @@ def build(
         feed=None if database.sqlite else FrameFeed(),
         backends=backends,
         make_env=catalog.make,
+        check_batch=BatchBudget(database).check,
         wake=stream.wake,
         max_episode_steps=settings.max_episode_steps,
     )
@@ -178,6 +189,9 @@ def build(
         find_agent=agents.find,
         limits=SessionLimits(sessions=settings.max_sessions_per_owner, ttl_s=settings.max_session_ttl_s),
     )
+    files = RunFiles(database, runs, store, frames, staging)
+    reports = ReportService(database, runs, files, catalog.reward_threshold)
+    batches = BatchService(database, runs, agents.find, max_cells=settings.max_active_runs_per_owner)
     return Service(
         settings=settings,
         database=database,
@@ -189,10 +203,14 @@ def build(
         runs=runs,
         agents=agents,
         sessions=sessions,
-        files=RunFiles(database, runs, store, frames, staging),
+        files=files,
         exports=ExportService(database, runs, staging, catalog.make),
         forks=ForkService(database, runs),
+        reports=reports,
         imports=ImportService(database, store, staging, catalog.make, settings.max_import_bytes),
+        batches=batches,
+        batch_results=BatchResults(database, batches, reports),
+        batch_stream=BatchStream(database, ping_s=settings.ping_s, max_watchers=settings.max_watchers),
         staging=staging,
         writer=writer,
         engine=engine,

@@ -12,6 +12,9 @@ from app.agents import routes as agent_routes
 from app.agents.schemas import AgentChange, AgentRequest
 from app.archives import routes as import_routes
 from app.backends import routes as backend_routes
+from app.batches import result_routes as batch_result_routes
+from app.batches import routes as batch_routes
+from app.batches.schemas import BatchRequest, RetryRequest
 from app.body import body_schemas
 from app.bootstrap import Service, build
 from app.deps import SAFE_METHODS, current_caller
@@ -21,6 +24,7 @@ from app.exports import routes as export_routes
 from app.forks import routes as fork_routes
 from app.forks.schemas import ForkRequest
 from app.keys import routes as key_routes
+from app.reports import routes as report_routes
 from app.runs import file_routes, routes
 from app.runs.schemas import RunRequest
 from app.sessions import log_routes
@@ -29,13 +33,17 @@ from app.sessions.schemas import ActRequest, ResetRequest, SessionRequest, StepR
 from app.settings import Settings
 from app.telemetry import set_up_logging
 
-BODIES = (RunRequest, AgentRequest, AgentChange, SessionRequest, ActRequest, StepRequest, ResetRequest, ForkRequest)
+BODIES = (
+    *(RunRequest, AgentRequest, AgentChange, ForkRequest),
+    *(SessionRequest, ActRequest, StepRequest, ResetRequest),
+    *(BatchRequest, RetryRequest),
+)
 """Of requests that are read by `app.body`."""
 
 PARTS = (
     *("settings", "database", "authenticator", "catalog", "backends"),
     *("stream", "runs", "files", "agents", "sessions"),
-    *("exports", "forks", "imports"),
+    *("exports", "forks", "imports", "reports", "batches", "batch_results", "batch_stream"),
 )
 """Of the service, that routes use."""
 
@@ -79,6 +87,9 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
         export_routes.router,
         import_routes.router,
         fork_routes.router,
+        report_routes.router,
+        batch_routes.router,
+        batch_result_routes.router,
         environment_routes.router,
         backend_routes.router,
     ):

@@ -1,7 +1,7 @@
 """Carries out a run: claim it, play its episodes, record every step, finish it once."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 from uuid import UUID
@@ -47,6 +47,8 @@ RELEASE_S = 20.0
 """How long a run is tried to be given back: without that, its worker counts as lost."""
 
 MakeEnv = Callable[[EnvironmentConfig, str | None], gym.Env[object, object]]
+CheckBudget = Callable[[UUID], Awaitable[None]]
+"""Whether a batch, by its id, may spend more; else `BudgetExceededError`."""
 
 
 class Executor:
@@ -62,6 +64,7 @@ class Executor:
         feed: FrameFeed | None,
         backends: Mapping[str, Backend],
         make_env: MakeEnv,
+        check_batch: CheckBudget,
         wake: Callable[[UUID], None],
         max_episode_steps: int,
     ) -> None:
@@ -72,6 +75,7 @@ class Executor:
         self.feed = feed
         self.backends = backends
         self.make_env = make_env
+        self.check_batch = check_batch
         self.wake = wake
         self.max_episode_steps = max_episode_steps
         self._turns = Turns()
@@ -130,7 +134,7 @@ class LiveRun:
         self._environment = EnvironmentConfig.model_validate(run.environment)
         self._agent = AgentConfig.model_validate(run.agent)
         self._experiment = ExperimentConfig.model_validate(run.experiment)
-        self._log = StepLog(executor.writer, run.id, token, steps=run.steps, episodes_done=run.episodes_done)
+        self._log = StepLog(executor.writer, run, token)
         self._begun: dict[int, list[str]] = {}
         """Episodes that an earlier worker began, and the lessons that each began with."""
         self._learned: list[list[str]] = []
@@ -202,6 +206,7 @@ class LiveRun:
 
     async def _play_episode(self, episode: int) -> None:
         self._budget.check()
+        await self._check_batch()
         seed = self._experiment.seed + episode
         past, lessons = await self._begin(episode, seed)
         render_mode = "rgb_array" if wants_frames(self._experiment, self._agent) else None
@@ -222,9 +227,8 @@ class LiveRun:
             )
             async with camera:
                 await self._turn.set_up()
-                limit = min(
-                    self._experiment.max_steps or self._executor.max_episode_steps, self._executor.max_episode_steps
-                )
+                most = self._executor.max_episode_steps
+                limit = min(self._experiment.max_steps or most, most)
                 steps = play(env, agent, seed=seed, episode=episode, max_steps=limit, past=past, lessons=lessons)
                 async with aclosing(steps):
                     async for step in steps:
@@ -242,6 +246,13 @@ class LiveRun:
             await self._log.append(step)
             await self._acquit()
         self._budget.count(step)
+        if step.decision.decided and not (step.replayed or step.last):
+            await self._check_batch()
+
+    async def _check_batch(self) -> None:
+        # Every run of a batch with a limit has it as its own, too.
+        if self._run.batch_id is not None and self._experiment.max_cost_usd is not None:
+            await self._executor.check_batch(self._run.batch_id)
 
     async def _acquit(self) -> None:
         if self._turn.on_trial:

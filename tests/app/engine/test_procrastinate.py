@@ -77,7 +77,7 @@ async def engine_of(database: Database, work: Work, slots: int = 0) -> AsyncIter
 async def submit(engine: ProcrastinateEngine, database: Database, fail: bool = False) -> UUID:
     run = make_run()
     async with database.writing() as session:
-        await repository.add_run(session, run)
+        await repository.add_runs(session, [run])
         await engine.submit(session, run.id)
         if fail:
             raise ZeroDivisionError
