@@ -19,7 +19,7 @@ from app.db import Database
 from app.main import create_app
 from app.settings import Settings
 from app.telemetry import set_up_logging
-from tests.databases import Postgres, postgres_server
+from tests.databases import Postgres, SQLite, postgres_server
 from tests.processes import Server
 from tests.scripted_llm.fixtures import scripted_llm as scripted_llm
 
@@ -35,14 +35,21 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def sqlite(tmp_path_factory: pytest.TempPathFactory) -> SQLite:
+    return SQLite(tmp_path_factory.mktemp("sqlite"))
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database. Whatever uses it is tested on both."""
+    """A migrated database, or, for tests marked `empty_database`, an empty one. Whatever uses it is tested on both."""
+    migrated = request.node.get_closest_marker("empty_database") is None
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'test.db'}"
+        sqlite: SQLite = request.getfixturevalue("sqlite")
+        yield sqlite.database(tmp_path, migrated=migrated)
         return
     postgres: Postgres = request.getfixturevalue("postgres")
-    with postgres.database() as url:
+    with postgres.database(migrated=migrated) as url:
         yield url
 
 

@@ -1,11 +1,14 @@
 """The migrations, forwards and backwards, and against the models."""
 
+import pytest
 from alembic import command
 from sqlalchemy import Connection, inspect
 
 from app.db import Base, Database, alembic_config
 from app.runs import models  # noqa: F401 - fills the metadata
 from app.settings import Settings
+
+pytestmark = pytest.mark.empty_database
 
 
 def tables(connection: Connection) -> set[str]:

@@ -35,7 +35,7 @@ URL = "/runs/{}/episodes/0/{}".format
 def machine(request: pytest.FixtureRequest, postgres: Postgres, tmp_path: Path) -> Any:
     """Makes services that share a database and a store, and nothing else."""
     s3_url = request.getfixturevalue("s3_url") if request.param == "s3" else ""
-    with postgres.database() as database_url:
+    with postgres.database(migrated=True) as database_url:
 
         def make(name: str, *, worker: bool = False) -> Service:
             settings = Settings(

@@ -59,7 +59,7 @@ def work() -> Work:
 
 @pytest.fixture
 def database_url(postgres: Postgres) -> Iterator[str]:
-    with postgres.database() as url:
+    with postgres.database(migrated=True) as url:
         yield url.replace("postgresql://", "postgresql+psycopg://")
 
 

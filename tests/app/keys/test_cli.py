@@ -11,6 +11,8 @@ from app.keys.authenticator import KeyAuthenticator
 from app.keys.cli import app
 from app.settings import Settings
 
+pytestmark = pytest.mark.empty_database
+
 
 @pytest.fixture(autouse=True)
 def _environment(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

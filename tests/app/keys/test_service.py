@@ -83,6 +83,7 @@ async def test_revoking_by_id_or_prefix(database: Database, keys: KeyService):
             await KeyAuthenticator(database).authenticate(key, None)
 
 
+@pytest.mark.empty_database
 async def test_keys_exist_from_the_first_on_for_ever(settings: Settings):
     database = Database(settings.database_url)
     assert not await keys_exist(database)
