@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -51,34 +52,21 @@ CheckBudget = Callable[[UUID], Awaitable[None]]
 """Whether a batch, by its id, may spend more; else `BudgetExceededError`."""
 
 
+@dataclass(kw_only=True)
 class Executor:
     """Plays claimed runs. Any number of them at the same time, in one event loop."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        writer: StepWriter,
-        staging: Staging,
-        frames: LiveFrames,
-        feed: FrameFeed | None,
-        backends: Mapping[str, Backend],
-        make_env: MakeEnv,
-        check_batch: CheckBudget,
-        wake: Callable[[UUID], None],
-        max_episode_steps: int,
-    ) -> None:
-        self.database = database
-        self.writer = writer
-        self.staging = staging
-        self.frames = frames
-        self.feed = feed
-        self.backends = backends
-        self.make_env = make_env
-        self.check_batch = check_batch
-        self.wake = wake
-        self.max_episode_steps = max_episode_steps
-        self._turns = Turns()
+    database: Database
+    writer: StepWriter
+    staging: Staging
+    frames: LiveFrames
+    feed: FrameFeed | None
+    backends: Mapping[str, Backend]
+    make_env: MakeEnv
+    check_batch: CheckBudget
+    wake: Callable[[UUID], None]
+    max_episode_steps: int
+    _turns: Turns = field(default_factory=Turns, init=False)
 
     async def execute(self, run_id: UUID) -> None:
         """Carry out a run to its end, from where an earlier worker left it.

@@ -18,13 +18,14 @@ HOSTED = {"environment": {"name": "Counting-v0", "kwargs": {"label": SECRET}}}
 BODIES: dict[str, Any] = {
     "/runs": body(),
     "/runs/{run_id}/fork": {"step": 2},
+    "/batches": {"agents": [AGENT], "environments": [HOSTED["environment"]]},
     "/agents": {"name": "another", "agent": AGENT},
     "/agents/{name}": {"agent": AGENT},
     "/sessions": {"environment": {"name": "Counting-v0"}},
     "/sessions/{session_id}/act": {"observation": 1},
     "/sessions/{session_id}/step": {"action": 1},
 }
-OWNED = ("{run_id}", "{session_id}", "{name}")
+OWNED = ("{run_id}", "{session_id}", "{batch_id}", "{name}")
 
 
 class Operation(NamedTuple):
@@ -61,6 +62,11 @@ async def alice(client: httpx.AsyncClient, make_key: MakeKey) -> Alice:
     run = await play(client, body("Counting-v0", {"label": SECRET}, **recorded), **headers)
     session = await client.post("/sessions", json=HOSTED, headers=headers)
     ids = {"run_id": run["id"], "session_id": session.json()["id"], "name": SECRET, "episode": 0, "id": "Counting-v0"}
+    batch = await client.post("/batches", json=BODIES["/batches"] | {"name": SECRET}, headers=headers)
+    ids["batch_id"] = batch.json()["id"]
+    client.headers.update(headers)
+    await until(client, f"/batches/{ids['batch_id']}", lambda batch: batch["finished_at"] is not None)
+    del client.headers["Authorization"]
     await client.post(f"/sessions/{ids['session_id']}/step", json={"action": 1, "reflection": SECRET}, headers=headers)
     await client.delete(f"/sessions/{ids['session_id']}", headers=headers)
     await client.post("/agents", json=BODIES["/agents"] | {"name": SECRET}, headers=headers)
@@ -76,11 +82,12 @@ def assert_tells_nothing(answer: httpx.Response, alice: Alice) -> None:
     assert SECRET not in answer.text
     assert alice.ids["run_id"] not in answer.text
     assert alice.ids["session_id"] not in answer.text
+    assert alice.ids["batch_id"] not in answer.text
 
 
 async def assert_untouched(client: httpx.AsyncClient, alice: Alice) -> None:
-    for path in ("/runs", "/sessions", "/agents"):
-        assert len((await client.get(path, headers=alice.headers)).json()["data"]) == 1
+    for path, count in {"/runs": 2, "/sessions": 1, "/agents": 1, "/batches": 1}.items():
+        assert len((await client.get(path, headers=alice.headers)).json()["data"]) == count
 
 
 async def test_what_others_have_does_not_exist(
@@ -89,7 +96,7 @@ async def test_what_others_have_does_not_exist(
     mallory = await make_key("mallory")
     viewer = await make_key("mallory", Role.VIEWER)
     tried = [operation for operation in operations if any(owned in operation.path for owned in OWNED)]
-    assert len(tried) >= 28
+    assert len(tried) >= 35
     for operation in tried:
         for headers in (mallory, viewer):
             answer = await ask(client, operation, alice.url(operation), headers)
@@ -107,7 +114,7 @@ async def test_what_others_have_does_not_exist(
         url = f"/runs/{alice.ids['run_id']}/export?format={format}"
         assert (await client.get(url, headers=alice.headers)).status_code == 200
         assert (await client.get(url, headers=mallory)).status_code == 404
-    for path in ("/runs", "/sessions", "/agents"):
+    for path in ("/runs", "/sessions", "/agents", "/batches"):
         for params in ({}, {"after": alice.ids["run_id"]}, {"after": "ffffffff-ffff-ffff-ffff-ffffffffffff"}):
             assert (await client.get(path, params=params, headers=mallory)).json()["data"] == []
     await assert_untouched(client, alice)
