@@ -79,9 +79,7 @@ def _agents(index: int, entry: AgentEntry | str, registered: dict[str, AgentConf
 
 def _environments(index: int, entry: EnvironmentEntry) -> list[EnvironmentConfig]:
     base = entry.kwargs or {}
-    return [
-        EnvironmentConfig(name=entry.name, kwargs=base | point or entry.kwargs) for point in _combinations(entry.grid)
-    ]
+    return [EnvironmentConfig(name=entry.name, kwargs=base | point or None) for point in _combinations(entry.grid)]
 
 
 def _agent_labels(agents: Sequence[_Named]) -> list[str]:

@@ -52,10 +52,10 @@ async def set_limit(session: AsyncSession, batch_id: UUID, max_cost_usd: float) 
     await session.execute(update(Batch).where(Batch.id == batch_id).values(max_cost_usd=max_cost_usd))
 
 
-async def budget(session: AsyncSession, batch_id: UUID) -> tuple[float | None, float]:
-    """What a batch may cost, and what its runs have cost."""
+async def budget(session: AsyncSession, batch_id: UUID, run_id: UUID) -> tuple[float | None, float]:
+    """What a batch may cost, and what its runs but one have cost."""
     limit = await session.scalar(select(Batch.max_cost_usd).where(Batch.id == batch_id))
-    spent = await session.scalar(select(func.sum(Run.cost_usd)).where(Run.batch_id == batch_id))
+    spent = await session.scalar(select(func.sum(Run.cost_usd)).where(Run.batch_id == batch_id, Run.id != run_id))
     return limit, spent or 0.0
 
 

@@ -48,8 +48,8 @@ RELEASE_S = 20.0
 """How long a run is tried to be given back: without that, its worker counts as lost."""
 
 MakeEnv = Callable[[EnvironmentConfig, str | None], gym.Env[object, object]]
-CheckBudget = Callable[[UUID], Awaitable[None]]
-"""Whether a batch, by its id, may spend more; else `BudgetExceededError`."""
+CheckBudget = Callable[[Run, float], Awaitable[None]]
+"""Whether the batch of a run that has cost so much may spend more; else `BudgetExceededError`."""
 
 
 @dataclass(kw_only=True)
@@ -240,7 +240,7 @@ class LiveRun:
     async def _check_batch(self) -> None:
         # Every run of a batch with a limit has it as its own, too.
         if self._run.batch_id is not None and self._experiment.max_cost_usd is not None:
-            await self._executor.check_batch(self._run.batch_id)
+            await self._executor.check_batch(self._run, self._log.cost_usd)
 
     async def _acquit(self) -> None:
         if self._turn.on_trial:

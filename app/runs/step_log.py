@@ -35,7 +35,8 @@ class StepLog:
         self._token = token
         self._steps = run.steps
         self._episodes_done = run.episodes_done
-        self._cost_usd = run.cost_usd
+        self.cost_usd = run.cost_usd
+        """Of the run so far, what is on its way to the database included."""
         self._unstored: deque[StepWrite] = deque()
         self._asked: dict[int, StepWrite] = {}
         """By episode, the newest step that a model was asked for."""
@@ -60,12 +61,12 @@ class StepLog:
             ClaimLostError: another worker holds the run.
         """
         self._steps += 1
-        self._cost_usd += step.decision.cost_usd or 0.0
+        self.cost_usd += step.decision.cost_usd or 0.0
         ended: dict[str, Any] = {}
         if step.last:
             ended = self._end("succeeded", success=step.success, final_observation=step.next_observation)
             ended["lessons"] = step.lessons and step.lessons.as_json()
-            self._cost_usd += (step.lessons and step.lessons.cost_usd) or 0.0
+            self.cost_usd += (step.lessons and step.lessons.cost_usd) or 0.0
         values = {
             "num_steps": step.step,
             "total_reward": step.total_reward,
@@ -121,7 +122,7 @@ class StepLog:
             episode=episode,
             row=row,
             episode_values=episode_values,
-            run_values={"steps": self._steps, "episodes_done": self._episodes_done, "cost_usd": self._cost_usd},
+            run_values={"steps": self._steps, "episodes_done": self._episodes_done, "cost_usd": self.cost_usd},
             new_episode=new_episode,
         )
         self._writer.submit(write)

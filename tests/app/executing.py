@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from uuid import UUID
 
 from app.artifacts.frames import LiveFrames
 from app.artifacts.local import LocalStore
@@ -11,11 +10,12 @@ from app.artifacts.staging import Staging
 from app.db import Database
 from app.environments.catalog import Catalog
 from app.runs.executor import Executor
+from app.runs.models import Run
 from app.runs.writer import StepWriter
 from gym_llm.backends import Backend
 
 
-async def _unlimited(_: UUID) -> None:
+async def _unlimited(_run: Run, _cost_usd: float) -> None:
     return None
 
 
