@@ -22,11 +22,14 @@ REFUSALS = (MalformedBodyError, BodyTooLargeError, UnsupportedMediaTypeError)
 
 AgentName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$", description="Of a registered agent.")]
 _SECTION, _NAME = f"{CHOICE}section", f"{CHOICE}name"
-AgentReference = Annotated[
-    Annotated[AgentConfig, Tag(_SECTION)] | Annotated[AgentName, Tag(_NAME)],
+Section = TypeVar("Section", bound=AgentConfig)
+SectionOrName = Annotated[
+    Annotated[Section, Tag(_SECTION)] | Annotated[AgentName, Tag(_NAME)],
     Discriminator(lambda value: _NAME if isinstance(value, str) else _SECTION),
 ]
-"""The `agent` of a request: the section itself, or the name of a registered agent."""
+"""The section of an agent itself, or the name of a registered one."""
+AgentReference = SectionOrName[AgentConfig]
+"""The `agent` of a request."""
 
 FindAgent = Callable[[Caller, AgentConfig | str], Awaitable[AgentConfig]]
 """The section that the `agent` of a caller's request stands for; `InvalidRequestError` where there is none."""

@@ -13,6 +13,9 @@ from app.artifacts.base import ArtifactStore
 from app.artifacts.frames import FrameFeed, LiveFrames
 from app.artifacts.local import LocalStore
 from app.artifacts.staging import Staging
+from app.batches.budget import BatchBudget
+from app.batches.service import BatchService
+from app.batches.stream import BatchStream
 from app.db import Database
 from app.engine.base import QUEUE, Engine
 from app.engine.lease import Lease
@@ -56,6 +59,8 @@ class Service:
     exports: ExportService
     forks: ForkService
     imports: ImportService
+    batches: BatchService
+    batch_stream: BatchStream
     staging: Staging
     writer: StepWriter
     engine: Engine
@@ -77,6 +82,7 @@ class Service:
             yield
         finally:
             self.stream.close()
+            self.batch_stream.close()
             await self.sessions.stop()
             await self.engine.drain()
             await self.writer.stop()
@@ -133,6 +139,7 @@ def build(
         feed=None if database.sqlite else FrameFeed(),
         backends=backends,
         make_env=catalog.make,
+        check_batch=BatchBudget(database).check,
         wake=stream.wake,
         max_episode_steps=settings.max_episode_steps,
     )
@@ -193,6 +200,8 @@ def build(
         exports=ExportService(database, runs, staging, catalog.make),
         forks=ForkService(database, runs),
         imports=ImportService(database, store, staging, catalog.make, settings.max_import_bytes),
+        batches=BatchService(database, runs, agents.find, max_cells=settings.max_active_runs_per_owner),
+        batch_stream=BatchStream(database, ping_s=settings.ping_s, max_watchers=settings.max_watchers),
         staging=staging,
         writer=writer,
         engine=engine,

@@ -12,6 +12,8 @@ from app.agents import routes as agent_routes
 from app.agents.schemas import AgentChange, AgentRequest
 from app.archives import routes as import_routes
 from app.backends import routes as backend_routes
+from app.batches import routes as batch_routes
+from app.batches.schemas import BatchRequest, RetryRequest
 from app.body import body_schemas
 from app.bootstrap import Service, build
 from app.deps import SAFE_METHODS, current_caller
@@ -29,13 +31,17 @@ from app.sessions.schemas import ActRequest, ResetRequest, SessionRequest, StepR
 from app.settings import Settings
 from app.telemetry import set_up_logging
 
-BODIES = (RunRequest, AgentRequest, AgentChange, SessionRequest, ActRequest, StepRequest, ResetRequest, ForkRequest)
+BODIES = (
+    *(RunRequest, AgentRequest, AgentChange, ForkRequest),
+    *(SessionRequest, ActRequest, StepRequest, ResetRequest),
+    *(BatchRequest, RetryRequest),
+)
 """Of requests that are read by `app.body`."""
 
 PARTS = (
     *("settings", "database", "authenticator", "catalog", "backends"),
     *("stream", "runs", "files", "agents", "sessions"),
-    *("exports", "forks", "imports"),
+    *("exports", "forks", "imports", "batches", "batch_stream"),
 )
 """Of the service, that routes use."""
 
@@ -79,6 +85,7 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
         export_routes.router,
         import_routes.router,
         fork_routes.router,
+        batch_routes.router,
         environment_routes.router,
         backend_routes.router,
     ):

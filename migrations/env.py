@@ -6,6 +6,7 @@ from alembic import context
 from sqlalchemy import Connection, text
 
 from app.agents import models as agents  # noqa: F401 - fills the metadata
+from app.batches import models as batches  # noqa: F401 - fills the metadata
 from app.db import Base, Database
 from app.keys import models as keys  # noqa: F401 - fills the metadata
 from app.runs import models as runs  # noqa: F401 - fills the metadata

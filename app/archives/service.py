@@ -111,7 +111,7 @@ class ImportService:
         record = _run(records)
         run = Run(**_run_columns(record), id=run_id, owner=caller.owner, losses=0, episodes_done=0, steps=0)
         run.imported_from = ImportedFrom(run_id=record.id, verified=verified, imported_at=now()).model_dump(mode="json")
-        await repository.add_run(session, run)
+        await repository.add_runs(session, [run])
         episodes: list[dict[str, Any]] = []
         steps: list[dict[str, Any]] = []
         newest = 0

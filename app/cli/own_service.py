@@ -57,7 +57,7 @@ def own_service(folder: Path) -> Iterator[ServiceClient]:
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=settings.shutdown_s, backlog=BACKLOG
     )
-    server = Server(config, app.state.stream)
+    server = Server(config, (app.state.stream, app.state.batch_stream))
     listening = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
     # Not waited for at a second Ctrl-C: what is stored is stored.
     thread = threading.Thread(target=server.run, args=([listening],), name="service", daemon=True)

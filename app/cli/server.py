@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import signal
 import socket
+from collections.abc import Sequence
 from types import FrameType
 
 import typer
@@ -11,6 +12,7 @@ import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import worker
+from app.batches.stream import BatchStream
 from app.cli.configured import read_settings
 from app.cli.exits import USAGE, CommandError
 from app.db import Database
@@ -28,13 +30,15 @@ class Server(uvicorn.Server):
 
     Args:
         config: of uvicorn.
-        stream: to be ended.
+        streams: to be ended.
         url: that is told once it serves; None = nobody needs to know.
     """
 
-    def __init__(self, config: uvicorn.Config, stream: RunStream, url: str | None = None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, streams: Sequence[RunStream | BatchStream], url: str | None = None
+    ) -> None:
         super().__init__(config)
-        self._stream = stream
+        self._streams = streams
         self._url = url
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -43,7 +47,8 @@ class Server(uvicorn.Server):
             typer.echo(f"gym-llm serves {self._url} (API reference: {self._url}/docs), Ctrl-C stops it")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._stream.close()
+        for stream in self._streams:
+            stream.close()
         await super().shutdown(sockets)
 
 
@@ -68,7 +73,7 @@ def serve(host: str, port: int, *, insecure: bool) -> None:
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=settings.shutdown_s, backlog=BACKLOG
     )
-    server = Server(config, app.state.stream, _url(listening))
+    server = Server(config, (app.state.stream, app.state.batch_stream), _url(listening))
     # uvicorn raises the signal that stopped it again when all is done: being told to stop is no failure.
     for sig in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sig, _stop)

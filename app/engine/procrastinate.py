@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import POSTGRES
 from app.engine.base import QUEUE, Execute
+from app.engine.jobs import FencedJobs
 from app.engine.lease import Lease, Watchdog, retry_stalled
 
 log = structlog.get_logger()
@@ -37,6 +38,7 @@ class PutBack(procrastinate.BaseRetryStrategy):
             return procrastinate.RetryDecision()
         if isinstance(exception, DBAPIError | psycopg.Error | OSError):
             return procrastinate.RetryDecision(retry_in={"seconds": 1})
+        log.error("run put back", run=job.task_kwargs.get("run_id"), error=type(exception).__name__)
         return procrastinate.RetryDecision(retry_in={"seconds": min(RETRY_MAX_S, 2**job.attempts)})
 
 
@@ -59,6 +61,7 @@ class ProcrastinateEngine:
             conninfo=conninfo, kwargs=POSTGRES["connect_args"], min_size=1, max_size=4
         )
         self._app = procrastinate.App(connector=connector)
+        self._app.job_manager = FencedJobs(connector)
         self._task = self._app.task(name=TASK, queue=QUEUE, retry=PutBack())(self._carry_out)
         self._execute = execute
         self._slots = slots

@@ -1,8 +1,8 @@
 """Carries out a run: claim it, play its episodes, record every step, finish it once."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from app.runs import repository
 from app.runs.models import Run
 from app.runs.schemas import Failure
 from app.runs.step_log import StepLog, past_step
+from app.runs.turns import Turn, Turns
 from app.runs.writer import StepWriter
 from app.shielding import to_its_end
 from app.versions import versions
@@ -38,13 +39,12 @@ from gym_llm.schedule import play_all
 log = structlog.get_logger()
 
 MAX_LOSSES = 3
-"""Workers lost at the same step before a run is given up: it probably takes them down itself.
-
-A worker plays many runs, and takes the innocent ones down with it. So of the runs that one more loss would end, a
-worker plays one at a time, the others waiting unclaimed until that one has taken a step: no loss is counted for them.
-"""
+"""Workers lost at the same step before a run is given up: it probably takes them down itself. One that another loss
+would end is a suspect, and on trial until it has taken a step."""
 
 MakeEnv = Callable[[EnvironmentConfig, str | None], gym.Env[object, object]]
+CheckBudget = Callable[[UUID], Awaitable[None]]
+"""Whether a batch, by its id, may spend more; else `BudgetExceededError`."""
 
 
 class Executor:
@@ -60,6 +60,7 @@ class Executor:
         feed: FrameFeed | None,
         backends: Mapping[str, Backend],
         make_env: MakeEnv,
+        check_batch: CheckBudget,
         wake: Callable[[UUID], None],
         max_episode_steps: int,
     ) -> None:
@@ -70,9 +71,10 @@ class Executor:
         self.feed = feed
         self.backends = backends
         self.make_env = make_env
+        self.check_batch = check_batch
         self.wake = wake
         self.max_episode_steps = max_episode_steps
-        self._one_suspect = asyncio.Lock()
+        self._turns = Turns()
 
     async def execute(self, run_id: UUID) -> None:
         """Carry out a run to its end, from where an earlier worker left it.
@@ -80,14 +82,12 @@ class Executor:
         Raises:
             CancelledError: interrupted, but not by the user: the run is given back and goes on later.
         """
-        async with AsyncExitStack() as trial:
-            async with self.database.reading() as session:
-                suspect = await repository.is_suspect(session, run_id, MAX_LOSSES - 1)
-            if suspect:
-                await trial.enter_async_context(self._one_suspect)
-            await self._carry_out(run_id, trial if suspect else None)
+        async with self.database.reading() as session:
+            suspect = await repository.is_suspect(session, run_id, MAX_LOSSES - 1)
+        async with self._turns.turn(suspect=suspect) as turn:
+            await self._carry_out(run_id, turn)
 
-    async def _carry_out(self, run_id: UUID, trial: AsyncExitStack | None) -> None:
+    async def _carry_out(self, run_id: UUID, turn: Turn) -> None:
         token = uuid7()
         stage = self.staging.stage(run_id, token)
         try:
@@ -97,7 +97,7 @@ class Executor:
                     return
                 run.versions = versions(run.environment_id)
             self.wake(run_id)
-            await LiveRun(self, run, token, stage, trial).carry_out()
+            await LiveRun(self, run, token, stage, turn).carry_out()
         except ClaimLostError:
             log.warning("run taken over by another worker", run=str(run_id))
         except asyncio.CancelledError:
@@ -116,9 +116,8 @@ class Executor:
 class LiveRun:
     """One run while this worker holds it."""
 
-    def __init__(self, executor: Executor, run: Run, token: UUID, stage: Stage, trial: AsyncExitStack | None) -> None:
-        self._trial = trial
-        """Held by a run that probably takes workers down, until it has taken a step."""
+    def __init__(self, executor: Executor, run: Run, token: UUID, stage: Stage, turn: Turn) -> None:
+        self._turn = turn
         self._executor = executor
         self._run = run
         self._token = token
@@ -126,7 +125,7 @@ class LiveRun:
         self._environment = EnvironmentConfig.model_validate(run.environment)
         self._agent = AgentConfig.model_validate(run.agent)
         self._experiment = ExperimentConfig.model_validate(run.experiment)
-        self._log = StepLog(executor.writer, run.id, token, steps=run.steps, episodes_done=run.episodes_done)
+        self._log = StepLog(executor.writer, run, token)
         self._begun: dict[int, list[str]] = {}
         """Episodes that an earlier worker began, and the lessons that each began with."""
         self._learned: list[list[str]] = []
@@ -198,6 +197,7 @@ class LiveRun:
 
     async def _play_episode(self, episode: int) -> None:
         self._budget.check()
+        await self._check_batch()
         seed = self._experiment.seed + episode
         past, lessons = await self._begin(episode, seed)
         render_mode = "rgb_array" if wants_frames(self._experiment, self._agent) else None
@@ -217,9 +217,9 @@ class LiveRun:
                 seed=seed,
             )
             async with camera:
-                limit = min(
-                    self._experiment.max_steps or self._executor.max_episode_steps, self._executor.max_episode_steps
-                )
+                await self._turn.set_up()
+                most = self._executor.max_episode_steps
+                limit = min(self._experiment.max_steps or most, most)
                 steps = play(env, agent, seed=seed, episode=episode, max_steps=limit, past=past, lessons=lessons)
                 async with aclosing(steps):
                     async for step in steps:
@@ -237,12 +237,18 @@ class LiveRun:
             await self._log.append(step)
             await self._acquit()
         self._budget.count(step)
+        if step.decision.decided and not (step.replayed or step.last):
+            await self._check_batch()
+
+    async def _check_batch(self) -> None:
+        # Every run of a batch with a limit has it as its own, too.
+        if self._run.batch_id is not None and self._experiment.max_cost_usd is not None:
+            await self._executor.check_batch(self._run.batch_id)
 
     async def _acquit(self) -> None:
-        trial, self._trial = self._trial, None  # One of its episodes is enough.
-        if trial is not None:
+        if self._turn.on_trial:
             await self._log.flush()
-            await trial.aclose()
+            await self._turn.acquit()
 
     async def _publish(self, episode: int) -> None:
         await self._log.flush()  # A worker that lost its claim learns it here: its files must not replace better ones.

@@ -23,6 +23,7 @@ class Run(Base):
         UniqueConstraint("owner", "idempotency_key"),
         Index("ix_runs_owner_id", "owner", "id"),
         Index("ix_runs_status", "status"),
+        Index("ix_runs_batch_id", "batch_id"),
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
@@ -56,6 +57,11 @@ class Run(Base):
     parent: Mapped[dict[str, Any] | None] = mapped_column(Json)
     """Of a fork: the run, the episode and the step where it goes its own way. The parent may be gone."""
     imported_from: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    batch_id: Mapped[UUID | None] = mapped_column(Uuid)
+    cell: Mapped[int | None] = mapped_column()
+    """Of the batch; null where another run has taken the place of this one."""
+    cost_usd: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    """Of its answers so far, as far as their prices are known."""
 
 
 class Episode(Base):

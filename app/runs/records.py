@@ -34,7 +34,7 @@ class Records:
         return run
 
     async def rows(
-        self, caller: Caller, *, limit: int, after: UUID | None, filters: Mapping[str, str | None]
+        self, caller: Caller, *, limit: int, after: UUID | None, filters: Mapping[str, str | UUID | None]
     ) -> Sequence[Run]:
         """Runs, newest first."""
         async with self._database.reading() as session:

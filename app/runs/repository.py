@@ -11,9 +11,9 @@ from app.db import announce, now
 from app.runs.models import ACTIVE, RUN, TERMINAL, Episode, Run, Step
 
 
-async def add_run(session: AsyncSession, run: Run) -> None:
-    """Store a new run."""
-    session.add(run)
+async def add_runs(session: AsyncSession, runs: Sequence[Run]) -> None:
+    """Store new runs."""
+    session.add_all(runs)
     await session.flush()
 
 
@@ -39,7 +39,7 @@ async def list_runs(
     kind: str,
     limit: int,
     after: UUID | None,
-    filters: Mapping[str, str | None],
+    filters: Mapping[str, str | UUID | None],
 ) -> Sequence[Run]:
     """Runs of one kind and of `owner`, None = of everybody, newest first, older than `after`; `filters` are equalities
     on columns, None = any."""

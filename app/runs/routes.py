@@ -30,6 +30,7 @@ MAX_WAIT_S = 60
 JSONL = "application/jsonl"
 NO_NUL = r"^[^\x00]*$"
 """Of text that goes to the database: Postgres has no NUL."""
+EVENT_STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d+)")
 
 
@@ -98,9 +99,10 @@ async def list_runs(
     environment: Annotated[str | None, Query(pattern=NO_NUL, description="Id of the environment.")] = None,
     backend: Annotated[str | None, Query(pattern=NO_NUL)] = None,
     model: Annotated[str | None, Query(pattern=NO_NUL)] = None,
+    batch: Annotated[UUID | None, Query(description="Id of the batch.")] = None,
 ) -> Page[RunView]:
     """Each filter is an equality; without any, all runs are listed."""
-    filters = {"status": status, "environment_id": environment, "backend": backend, "model": model}
+    filters = {"status": status, "environment_id": environment, "backend": backend, "model": model, "batch_id": batch}
     return await runs.list(caller, limit=limit, after=after, filters=filters)
 
 
@@ -162,8 +164,9 @@ async def event_stream(
     """The response that follows a run, from where its watcher was."""
     known = int(last_event_id) if last_event_id and last_event_id.isdecimal() else after
     events = await stream.open(run_id, min(known, 2**31 - 1))
-    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return StreamingResponse(admission.while_it_lasts(events), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(
+        admission.while_it_lasts(events), media_type="text/event-stream", headers=EVENT_STREAM_HEADERS
+    )
 
 
 STEPS: dict[int | str, dict[str, Any]] = {

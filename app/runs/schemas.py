@@ -109,6 +109,8 @@ class RunView(State):
                     "versions": {"gym_llm": "0.1.0", "gymnasium": "1.4.0", "python": "3.11.2"},
                     "parent": None,
                     "imported_from": None,
+                    "batch_id": None,
+                    "cell": None,
                 }
             ]
         },
@@ -120,6 +122,8 @@ class RunView(State):
     versions: dict[str, Any] | None = Field(None, description="Of what played it; `plugin_digest` is of its sources.")
     parent: Parent | None = Field(None, description="Of a fork.")
     imported_from: ImportedFrom | None = None
+    batch_id: UUID | None = Field(None, description="Of the batch that it is a part of.")
+    cell: int | None = Field(None, description="Of the batch; null where another run has taken its place.")
 
 
 class LessonsView(_View):

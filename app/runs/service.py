@@ -1,12 +1,14 @@
 """The rules of runs: what may be asked for, and what that does."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import orjson
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from app.access import Caller
@@ -79,8 +81,36 @@ class RunService(Records):
         digest = _digest(request, parent)
         if idempotency_key and (earlier := await self._earlier(caller, idempotency_key, digest)):
             return earlier
+        run = await self.prepare(
+            caller,
+            request,
+            idempotency_key=idempotency_key,
+            request_digest=digest,
+            steps=parent.step - 1 if parent else 0,
+            parent=parent.model_dump(mode="json") if parent else None,
+        )
+        try:
+            async with self._database.writing() as session:
+                await self.start(session, [run])
+                if parent is not None:
+                    await repository.inherit(session, run, parent.run_id, parent.episode)
+        except (IntegrityError, TooManyRunsError):
+            # The same key twice at the same time: the other request was faster.
+            if idempotency_key and (earlier := await self._earlier(caller, idempotency_key, digest)):
+                return earlier
+            raise
+        return run_view(run)
+
+    async def prepare(self, caller: Caller, request: RunRequest, **columns: Any) -> Run:
+        """A run that can be started; `columns` are those that the request does not tell.
+
+        Raises:
+            InvalidRequestError: unknown agent or environment, argument not allowed, or past a limit.
+        """
+        self._check(request)
         agent = await self._find_agent(caller, request.agent)
-        run = Run(
+        values: dict[str, Any] = {"losses": 0, "episodes_done": 0, "steps": 0, "cost_usd": 0.0}
+        return Run(
             id=uuid7(),
             owner=caller.owner,
             status="queued",
@@ -90,33 +120,28 @@ class RunService(Records):
             backend=agent.backend,
             model=agent.model,
             environment_id=request.environment.name,
-            idempotency_key=idempotency_key,
-            request_digest=digest,
-            losses=0,
-            episodes_done=0,
-            steps=parent.step - 1 if parent else 0,
             created_at=now(),
-            parent=parent.model_dump(mode="json") if parent else None,
+            **values | columns,
         )
-        try:
-            async with self._database.writing() as session:
-                if await repository.count_active(session, caller.owner, RUN) >= self._limits.active_runs:
-                    raise TooManyRunsError(
-                        f"{self._limits.active_runs} runs of one owner may be queued or running at the same time; "
-                        "wait until one is over, or cancel one."
-                    )
-                await repository.add_run(session, run)
-                if parent is not None:
-                    await repository.inherit(session, run, parent.run_id, parent.episode)
-                await self._engine.submit(
-                    session, run.id, queue=request.experiment.queue, priority=request.experiment.priority
-                )
-        except (IntegrityError, TooManyRunsError):
-            # The same key twice at the same time: the other request was faster.
-            if idempotency_key and (earlier := await self._earlier(caller, idempotency_key, digest)):
-                return earlier
-            raise
-        return run_view(run)
+
+    async def start(self, session: AsyncSession, runs: Sequence[Run]) -> None:
+        """Store prepared runs of one owner and have them carried out, once the transaction is committed.
+
+        Raises:
+            TooManyRunsError: more runs of their owner would be active than may be.
+        """
+        if not runs:
+            return
+        if await repository.count_active(session, runs[0].owner, RUN) + len(runs) > self._limits.active_runs:
+            raise TooManyRunsError(
+                f"{self._limits.active_runs} runs of one owner may be queued or running at the same time; "
+                "wait until some are over, or cancel some."
+            )
+        await repository.add_runs(session, runs)
+        for run in runs:
+            await self._engine.submit(
+                session, run.id, queue=run.experiment["queue"], priority=run.experiment["priority"]
+            )
 
     async def wait(self, caller: Caller, run_id: UUID, seconds: float) -> RunView:
         """The run once it is over, or as it is after `seconds`."""
@@ -132,7 +157,7 @@ class RunService(Records):
         return run_view(await self.row(caller, run_id))
 
     async def list(
-        self, caller: Caller, *, limit: int, after: UUID | None, filters: Mapping[str, str | None]
+        self, caller: Caller, *, limit: int, after: UUID | None, filters: Mapping[str, str | UUID | None]
     ) -> Page[RunView]:
         """Runs, newest first."""
         rows = await self.rows(caller, limit=limit + 1, after=after, filters=filters)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from app.db import now
+from app.runs.models import Run
 from app.runs.models import Step as StepRow
 from app.runs.schemas import Failure
 from app.runs.writer import StepWrite
@@ -28,12 +29,13 @@ class Sink(Protocol):
 class StepLog:
     """Appends steps to the log of one claimed run, in one order for all its episodes."""
 
-    def __init__(self, writer: Sink, run_id: UUID, token: UUID, *, steps: int, episodes_done: int) -> None:
+    def __init__(self, writer: Sink, run: Run, token: UUID) -> None:
         self._writer = writer
-        self._run_id = run_id
+        self._run_id = run.id
         self._token = token
-        self._steps = steps
-        self._episodes_done = episodes_done
+        self._steps = run.steps
+        self._episodes_done = run.episodes_done
+        self._cost_usd = run.cost_usd
         self._unstored: deque[StepWrite] = deque()
         self._asked: dict[int, StepWrite] = {}
         """By episode, the newest step that a model was asked for."""
@@ -58,10 +60,12 @@ class StepLog:
             ClaimLostError: another worker holds the run.
         """
         self._steps += 1
+        self._cost_usd += step.decision.cost_usd or 0.0
         ended: dict[str, Any] = {}
         if step.last:
             ended = self._end("succeeded", success=step.success, final_observation=step.next_observation)
             ended["lessons"] = step.lessons and step.lessons.as_json()
+            self._cost_usd += (step.lessons and step.lessons.cost_usd) or 0.0
         values = {
             "num_steps": step.step,
             "total_reward": step.total_reward,
@@ -117,7 +121,7 @@ class StepLog:
             episode=episode,
             row=row,
             episode_values=episode_values,
-            run_values={"steps": self._steps, "episodes_done": self._episodes_done},
+            run_values={"steps": self._steps, "episodes_done": self._episodes_done, "cost_usd": self._cost_usd},
             new_episode=new_episode,
         )
         self._writer.submit(write)

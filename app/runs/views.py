@@ -21,7 +21,8 @@ def state(run: Run) -> dict[str, Any]:
 
 def run_view(run: Run) -> RunView:
     """A run, as every endpoint and event shows it."""
-    origin = {"versions": run.versions, "parent": run.parent, "imported_from": run.imported_from}
+    origin: dict[str, Any] = {"versions": run.versions, "parent": run.parent, "imported_from": run.imported_from}
+    origin |= {"batch_id": run.batch_id, "cell": run.cell}
     configuration = {"agent": run.agent, "environment": run.environment, "experiment": run.experiment}
     return RunView.model_validate(state(run) | configuration | origin)
 

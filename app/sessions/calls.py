@@ -49,8 +49,7 @@ class Claim:
     stored: bool = False
 
     def __post_init__(self) -> None:
-        run = self.run
-        self.log = StepLog(self, run.id, self.token, steps=run.steps, episodes_done=run.episodes_done)
+        self.log = StepLog(self, self.run, self.token)
 
     def submit(self, write: StepWrite) -> None:
         """Take a write of the step log."""

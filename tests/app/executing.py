@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import UUID
 
 from app.artifacts.frames import LiveFrames
 from app.artifacts.local import LocalStore
@@ -12,6 +13,10 @@ from app.environments.catalog import Catalog
 from app.runs.executor import Executor
 from app.runs.writer import StepWriter
 from gym_llm.backends import Backend
+
+
+async def _unlimited(_: UUID) -> None:
+    return None
 
 
 @asynccontextmanager
@@ -27,6 +32,7 @@ async def executing(database: Database, folder: Path, backend: Backend) -> Async
         feed=None,
         backends={"openai": backend},
         make_env=Catalog().make,
+        check_batch=_unlimited,
         wake=lambda _: None,
         max_episode_steps=1000,
     )

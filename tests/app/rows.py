@@ -35,7 +35,7 @@ async def stored_run(database: Database, **columns: Any) -> Run:
     """A run that is in the database."""
     run = make_run(**columns)
     async with database.writing() as session:
-        await repository.add_run(session, run)
+        await repository.add_runs(session, [run])
     return run
 
 

@@ -36,7 +36,7 @@ async def test_a_failing_block_is_rolled_back(database: Database):
     run = make_run()
     with suppress(RuntimeError):
         async with database.writing() as session:
-            await repository.add_run(session, run)
+            await repository.add_runs(session, [run])
             raise RuntimeError
     async with database.reading() as session:
         assert await repository.get_run(session, run.id) is None
@@ -46,7 +46,7 @@ async def test_instants_come_back_in_utc(database: Database):
     there = datetime(2026, 7, 1, 12, tzinfo=timezone(timedelta(hours=2)))
     run = make_run(created_at=there)
     async with database.writing() as session:
-        await repository.add_run(session, run)
+        await repository.add_runs(session, [run])
     async with database.reading() as session:
         found = await session.scalar(select(Run.created_at))
     assert found == there
@@ -58,7 +58,7 @@ async def test_instants_come_back_in_utc(database: Database):
 async def test_json_comes_back_as_it_was(database: Database, value: Any):
     run = make_run(id=uuid4(), environment={"value": value})
     async with database.writing() as session:
-        await repository.add_run(session, run)
+        await repository.add_runs(session, [run])
         await repository.add_episodes(session, [{"run_id": run.id, "episode": 0, "seed": 0, "status": "running"}])
         await repository.update_episodes(session, run.id, {0: {"final_observation": value}})
     async with database.reading() as session:

@@ -24,6 +24,14 @@ from tests.databases import Postgres
 
 JOB = Job(id=1, queue="runs", lock="", queueing_lock=None, task_name="carry_out")
 JOBS = "SELECT id, status::text, lock, attempts, worker_id, abort_requested FROM procrastinate_jobs"
+TO_ANOTHER = """
+    WITH another AS (INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() + interval '1 hour') RETURNING id)
+    UPDATE procrastinate_jobs SET worker_id = another.id FROM another
+"""
+TERMINATE = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 LEASE = Lease(heartbeat_s=0.2, lost_after_s=0.6)
 
 
@@ -69,7 +77,7 @@ async def engine_of(database: Database, work: Work, slots: int = 0) -> AsyncIter
 async def submit(engine: ProcrastinateEngine, database: Database, fail: bool = False) -> UUID:
     run = make_run()
     async with database.writing() as session:
-        await repository.add_run(session, run)
+        await repository.add_runs(session, [run])
         await engine.submit(session, run.id)
         if fail:
             raise ZeroDivisionError
@@ -206,3 +214,37 @@ async def test_the_job_of_a_worker_lost_while_it_was_cancelled_is_put_back_too(d
         async with engine_of(database, work, slots=1):
             await until(lambda: work.begun[run_id] == 1)
         assert work.begun == {run_id: 1}
+
+
+async def test_a_job_that_another_worker_has_by_now_is_left_to_it(database: Database, work: Work):
+    async with engine_of(database, work, slots=1) as engine:
+        run_id = await submit(engine, database)
+        await until(lambda: work.begun[run_id] == 1)
+        async with database.writing() as session:
+            await session.execute(text(TO_ANOTHER))
+        work.let_go.set()
+        other_id = await submit(engine, database)
+        await until(lambda: work.begun[other_id] == 1)
+        await until_jobs(database, "doing")
+        assert [job["lock"] for job in await jobs(database)] == [str(run_id)]
+    assert work.begun[run_id] == 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_job_is_settled_though_the_connection_breaks_just_then(database: Database, fails: bool):
+    begun: Counter[UUID] = Counter()
+
+    async def execute(run_id: UUID) -> None:
+        begun[run_id] += 1
+        async with database.writing() as session:
+            await session.execute(text(TERMINATE))
+        if fails and begun[run_id] == 1:
+            raise KeyError("a bug")
+
+    work = Work()
+    work.execute = execute  # type: ignore[method-assign]
+    async with engine_of(database, work, slots=1) as engine:
+        run_id = await submit(engine, database)
+        await until(lambda: begun[run_id] == 1 + fails)
+        await until_jobs(database)
+    assert begun == {run_id: 1 + fails}
