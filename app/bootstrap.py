@@ -26,6 +26,7 @@ from app.exports.service import ExportService
 from app.forks.service import ForkService
 from app.keys.authenticator import KeyAuthenticator
 from app.keys.service import KeyService
+from app.reports.service import ReportService
 from app.runs import repository
 from app.runs.executor import Executor
 from app.runs.files import RunFiles
@@ -58,6 +59,7 @@ class Service:
     sessions: SessionService
     exports: ExportService
     forks: ForkService
+    reports: ReportService
     imports: ImportService
     batches: BatchService
     batch_stream: BatchStream
@@ -185,6 +187,7 @@ def build(
         find_agent=agents.find,
         limits=SessionLimits(sessions=settings.max_sessions_per_owner, ttl_s=settings.max_session_ttl_s),
     )
+    files = RunFiles(database, runs, store, frames, staging)
     return Service(
         settings=settings,
         database=database,
@@ -196,9 +199,10 @@ def build(
         runs=runs,
         agents=agents,
         sessions=sessions,
-        files=RunFiles(database, runs, store, frames, staging),
+        files=files,
         exports=ExportService(database, runs, staging, catalog.make),
         forks=ForkService(database, runs),
+        reports=ReportService(database, runs, files, catalog.reward_threshold),
         imports=ImportService(database, store, staging, catalog.make, settings.max_import_bytes),
         batches=BatchService(database, runs, agents.find, max_cells=settings.max_active_runs_per_owner),
         batch_stream=BatchStream(database, ping_s=settings.ping_s, max_watchers=settings.max_watchers),

@@ -23,6 +23,7 @@ from app.exports import routes as export_routes
 from app.forks import routes as fork_routes
 from app.forks.schemas import ForkRequest
 from app.keys import routes as key_routes
+from app.reports import routes as report_routes
 from app.runs import file_routes, routes
 from app.runs.schemas import RunRequest
 from app.sessions import log_routes
@@ -41,7 +42,7 @@ BODIES = (
 PARTS = (
     *("settings", "database", "authenticator", "catalog", "backends"),
     *("stream", "runs", "files", "agents", "sessions"),
-    *("exports", "forks", "imports", "batches", "batch_stream"),
+    *("exports", "forks", "imports", "reports", "batches", "batch_stream"),
 )
 """Of the service, that routes use."""
 
@@ -85,6 +86,7 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
         export_routes.router,
         import_routes.router,
         fork_routes.router,
+        report_routes.router,
         batch_routes.router,
         environment_routes.router,
         backend_routes.router,

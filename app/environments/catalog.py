@@ -88,6 +88,11 @@ class Catalog:
             raise EnvError(f"environment {config.name!r:.80} is not loaded on this server")
         return get_env(config.model_copy(update={"name": entry.spec.id}), render_mode)
 
+    def reward_threshold(self, id: str) -> float | None:
+        """The total reward at which an environment counts as solved; None where none is declared, or it is gone."""
+        entry = self._find(id)
+        return None if entry is None else entry.spec.reward_threshold
+
     async def list(self) -> list[EnvironmentView]:
         """Every environment in its newest version, and every plugin that failed to load."""
         failed = [

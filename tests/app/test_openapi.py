@@ -61,7 +61,7 @@ def test_bodies_are_described_with_examples(schema: dict[str, Any], operations: 
         *("RunRequest", "RunView", "EpisodeView", "StepView", "EnvironmentView", "Metrics", "BackendView"),
         *("AgentRequest", "AgentChange", "AgentView", "SessionRequest", "SessionView", "SessionDefinition-Input"),
         *("ActRequest", "ActView", "StepRequest", "TransitionView", "ResetRequest", "ResetView"),
-        *("ForkRequest", "DiffView"),
+        *("ForkRequest", "DiffView", "BatchReport"),
     ):
         assert schema["components"]["schemas"][name].get("examples"), name
 

@@ -151,6 +151,14 @@ async def test_runs_of_others_can_not_be_compared_with(client: httpx.AsyncClient
     answer = await client.get(url + alice.ids["run_id"], headers=mallory)
     assert answer.status_code == 404
     assert_tells_nothing(answer, alice)
+    for format in ("json", "markdown", "html"):
+        url = f"/compare?format={format}&run={own['id']}&run={alice.ids['run_id']}"
+        answer = await client.get(url, headers=mallory)
+        assert answer.status_code == 404
+        assert_tells_nothing(answer, alice)
+        answer = await client.get(url, headers=await make_key(f"ops-{format}", Role.ADMIN))
+        assert answer.status_code == 200
+        assert alice.ids["run_id"] in answer.text or format == "markdown"
 
 
 async def test_imports_and_forks_belong_to_whoever_makes_them(
