@@ -1,6 +1,7 @@
 """A service inside a command, with everything that it keeps in one folder."""
 
 import fcntl
+import os
 import socket
 import threading
 import time
@@ -53,6 +54,8 @@ def own_service(folder: Path) -> Iterator[ServiceClient]:
     settings = read_settings(data_dir=folder, database_url="", artifacts_url="", admin_key=None)
     if "log_level" not in settings.model_fields_set:
         settings = settings.model_copy(update={"log_level": "WARNING"})
+    # It opens no windows: frames are drawn without looking for a screen, and for words about there being none.
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     app = create_app(settings)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=settings.shutdown_s, backlog=BACKLOG
