@@ -80,8 +80,8 @@ class BatchFollower:
         progress = self.batch["progress"]
         limit = self.batch["max_cost_usd"]
         return (
-            f"{len(self.cells)} cells, {elapsed}",
-            "",
+            f"{len(self.cells)} cells",
+            str(elapsed),
             Text("reconnecting", "yellow") if self._reconnecting else _status(self.batch["status"]),
             f"{progress['episodes_done']}/{progress['episodes']}",
             "",
