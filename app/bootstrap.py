@@ -14,6 +14,7 @@ from app.artifacts.frames import FrameFeed, LiveFrames
 from app.artifacts.local import LocalStore
 from app.artifacts.staging import Staging
 from app.batches.budget import BatchBudget
+from app.batches.results import BatchResults
 from app.batches.service import BatchService
 from app.batches.stream import BatchStream
 from app.db import Database
@@ -62,6 +63,7 @@ class Service:
     reports: ReportService
     imports: ImportService
     batches: BatchService
+    batch_results: BatchResults
     batch_stream: BatchStream
     staging: Staging
     writer: StepWriter
@@ -188,6 +190,8 @@ def build(
         limits=SessionLimits(sessions=settings.max_sessions_per_owner, ttl_s=settings.max_session_ttl_s),
     )
     files = RunFiles(database, runs, store, frames, staging)
+    reports = ReportService(database, runs, files, catalog.reward_threshold)
+    batches = BatchService(database, runs, agents.find, max_cells=settings.max_active_runs_per_owner)
     return Service(
         settings=settings,
         database=database,
@@ -202,9 +206,10 @@ def build(
         files=files,
         exports=ExportService(database, runs, staging, catalog.make),
         forks=ForkService(database, runs),
-        reports=ReportService(database, runs, files, catalog.reward_threshold),
+        reports=reports,
         imports=ImportService(database, store, staging, catalog.make, settings.max_import_bytes),
-        batches=BatchService(database, runs, agents.find, max_cells=settings.max_active_runs_per_owner),
+        batches=batches,
+        batch_results=BatchResults(database, batches, reports),
         batch_stream=BatchStream(database, ping_s=settings.ping_s, max_watchers=settings.max_watchers),
         staging=staging,
         writer=writer,

@@ -12,6 +12,7 @@ from app.agents import routes as agent_routes
 from app.agents.schemas import AgentChange, AgentRequest
 from app.archives import routes as import_routes
 from app.backends import routes as backend_routes
+from app.batches import result_routes as batch_result_routes
 from app.batches import routes as batch_routes
 from app.batches.schemas import BatchRequest, RetryRequest
 from app.body import body_schemas
@@ -42,7 +43,7 @@ BODIES = (
 PARTS = (
     *("settings", "database", "authenticator", "catalog", "backends"),
     *("stream", "runs", "files", "agents", "sessions"),
-    *("exports", "forks", "imports", "reports", "batches", "batch_stream"),
+    *("exports", "forks", "imports", "reports", "batches", "batch_results", "batch_stream"),
 )
 """Of the service, that routes use."""
 
@@ -88,6 +89,7 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
         fork_routes.router,
         report_routes.router,
         batch_routes.router,
+        batch_result_routes.router,
         environment_routes.router,
         backend_routes.router,
     ):

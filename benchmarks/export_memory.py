@@ -58,7 +58,7 @@ async def write_run(folder: Path, steps: int) -> UUID:
         created_at=now(),
     )
     async with database.writing() as session:
-        await repository.add_run(session, run)
+        await repository.add_runs(session, [run])
     env = gym.make(ENVIRONMENT)
     rows: list[dict[str, Any]] = []
     episodes: list[dict[str, Any]] = []

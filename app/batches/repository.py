@@ -86,12 +86,19 @@ async def tallies(session: AsyncSession, batch_ids: Sequence[UUID]) -> Sequence[
     return (await session.execute(query)).all()
 
 
-async def counted_episodes(session: AsyncSession, batch_id: UUID) -> Sequence[tuple[Episode, int]]:
+async def counted_episodes(session: AsyncSession, batch_id: UUID) -> Sequence[Row[*tuple[Any, ...]]]:
     """The episodes that count, with their cells, by cell and seed."""
     found = _by_place([batch_id]).subquery()
     counts = and_(Episode.run_id == found.c.run_id, Episode.episode == found.c.episode, found.c.place == 1)
     query = select(Episode, found.c.cell).join(found, counts).order_by(found.c.cell, Episode.seed)
-    return (await session.execute(query)).tuples().all()
+    return (await session.execute(query)).all()
+
+
+async def counted_places(session: AsyncSession, batch_id: UUID) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Of the episodes that count: their runs, and their indices there."""
+    found = _by_place([batch_id]).subquery()
+    query = select(found.c.run_id, found.c.episode).where(found.c.place == 1)
+    return (await session.execute(query)).all()
 
 
 def _by_place(batch_ids: Sequence[UUID]) -> Select[Any]:
