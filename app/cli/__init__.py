@@ -182,7 +182,7 @@ def follow(run_id: RunId, batch: OfBatch = False, url: Url = DEFAULT_URL) -> Non
     """
     with ServiceClient(url) as client:
         if batch:
-            check_batch(follow_batch(client, str(run_id)), f"gym-llm retry {run_id}")
+            check_batch(follow_batch(client, str(run_id)), f"gym-llm retry {run_id}{client.option}")
             return
         client.get(f"/runs/{run_id}")
         with _watching(client, str(run_id)):
@@ -264,10 +264,9 @@ def migrate() -> None:
 
 
 def _watching(client: ServiceClient, run_id: str) -> AbstractContextManager[None]:
-    here = "" if client.url == DEFAULT_URL else f" --url {client.url}"
     return interruptible(
-        f"Stopped watching; the run goes on. Watch it again: gym-llm follow {run_id}{here}\n"
-        f"Cancel it: gym-llm cancel {run_id}{here}"
+        f"Stopped watching; the run goes on. Watch it again: gym-llm follow {run_id}{client.option}\n"
+        f"Cancel it: gym-llm cancel {run_id}{client.option}"
     )
 
 

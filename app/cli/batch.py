@@ -13,6 +13,7 @@ from rich.console import Console
 from app.cli.batch_table import ACTIVE, BatchFollower, cell_name
 from app.cli.client import ServiceClient
 from app.cli.exits import USAGE, CommandError, interruptible
+from app.cli.holding import held
 from app.cli.options import DEFAULT_URL, EXIT_CODES, Url
 from app.cli.tables import one_line
 
@@ -137,11 +138,10 @@ def follow_batch(client: ServiceClient, batch_id: str) -> Json:
     Raises:
         Exit: interrupted.
     """
-    here = "" if client.url == DEFAULT_URL else f" --url {client.url}"
     with interruptible(
-        f"Stopped watching; the batch goes on. Watch it again: gym-llm follow {batch_id} --batch{here}\n"
-        f"Its report: gym-llm report {batch_id}{here}\n"
-        f"Cancel it: gym-llm cancel {batch_id} --batch{here}"
+        f"Stopped watching; the batch goes on. Watch it again: gym-llm follow {batch_id} --batch{client.option}\n"
+        f"Its report: gym-llm report {batch_id}{client.option}\n"
+        f"Cancel it: gym-llm cancel {batch_id} --batch{client.option}"
     ):
         return _followed(client, batch_id)
 
@@ -182,16 +182,15 @@ def _have_played(
         return
     over = follow_batch(client, batch["id"])
     _write_report(client, f"/batches/{batch['id']}/report", folder)
-    here = "" if client.url == DEFAULT_URL else f" --url {client.url}"
-    check_batch(over, f"gym-llm retry {batch['id']}{here}")
+    check_batch(over, f"gym-llm retry {batch['id']}{client.option}")
 
 
 def _play_here(body: bytes, folder: Path, retrying: Json | None, again: str) -> None:
-    from app.cli.own_service import held, own_service
-    from app.cli.report_files import played_here
-
     is_new = not folder.exists()
-    with interruptible(f"Stopped; every step is kept. Go on with: {again}"), held(folder):
+    with held(folder), interruptible(f"Stopped; every step is kept. Go on with: {again}"):
+        from app.cli.own_service import own_service
+        from app.cli.report_files import played_here
+
         accepted = False
         try:
             with own_service(folder) as client:

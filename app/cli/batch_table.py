@@ -48,7 +48,9 @@ class BatchFollower:
         Args:
             limit: on the rows of cells; those with something to see come first.
         """
-        table = Table("agent", "environment", "status")
+        table = Table()
+        for column in ("agent", "environment", "status"):
+            table.add_column(column, no_wrap=True)
         for column in ("episodes", "mean reward", "steps", "cost"):
             table.add_column(column, justify="right")
         cells = [self.cells[index] for index in sorted(self.cells)]

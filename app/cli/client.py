@@ -13,6 +13,7 @@ import httpx
 from httpx_sse import SSEError, connect_sse
 
 from app.cli.exits import FAILED, UNREACHABLE, USAGE, CommandError
+from app.cli.options import DEFAULT_URL
 
 READ_TIMEOUT_S = 60.0
 """Without a byte for this long, a stream counts as dropped: an idle one pings far more often."""
@@ -69,6 +70,11 @@ class ServiceClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._http.close()
+
+    @property
+    def option(self) -> str:
+        """What sends another command to the same service."""
+        return "" if self.url == DEFAULT_URL else f" --url {self.url}"
 
     def submit(self, config: bytes, *, idempotency_key: str | None = None) -> Json:
         """Start a run from the YAML (or JSON) of a configuration file."""

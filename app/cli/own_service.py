@@ -1,6 +1,5 @@
 """A service inside a command, with everything that it keeps in one folder."""
 
-import fcntl
 import os
 import socket
 import threading
@@ -13,35 +12,12 @@ import uvicorn
 
 from app.cli.client import ServiceClient
 from app.cli.configured import read_settings
-from app.cli.exits import USAGE, CommandError
+from app.cli.exits import CommandError
 from app.cli.server import BACKLOG, Server
 from app.main import create_app
 
-LOCK_FILE = ".lock"
 PATIENCE_S = 10.0
 """It ends only with the command, or with a bug."""
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Make a folder, and keep other commands out of it. The system lets go of it even when the process is killed.
-
-    Raises:
-        CommandError: another one has it, or it can't be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK_FILE).open("w")
-    except OSError as error:
-        raise CommandError(f"{folder}: {error.strerror}") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            busy = isinstance(error, BlockingIOError)
-            reason = "another command is playing in it; wait, or give an --output" if busy else error.strerror
-            raise CommandError(f"{folder}: {reason}", USAGE) from None
-        yield
 
 
 @contextmanager
