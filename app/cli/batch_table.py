@@ -36,11 +36,27 @@ class BatchFollower:
 
     def follow(self, events: Iterable[Event]) -> None:
         """Show everything up to the end of the batch, then the whole table."""
-        live = Live(get_renderable=self._live_table, console=self._console, transient=True)
+        live = Live(self, console=self._console, transient=True)
         with live if self._console.is_terminal else nullcontext():
             for event in events:
-                self._show(event)
+                self.show(event)
         self._console.print(self.table())
+
+    def show(self, event: Event) -> None:
+        """Take in one event."""
+        self._reconnecting = event.kind == "lost"
+        match event:
+            case Event("batch", batch):
+                self.batch = batch
+            case Event("cell", cell):
+                before = self.cells.get(cell["cell"], {}).get("status")
+                self.cells[cell["cell"]] = cell
+                if cell["status"] not in (*ACTIVE, before):
+                    self._say(_ended(cell))
+            case Event("lost", lost):
+                self._say(f"connection lost ({lost['reason']}), reconnecting")
+            case _:
+                pass
 
     def table(self, limit: int | None = None) -> Table:
         """A row a cell, and one of totals.
@@ -72,7 +88,8 @@ class BatchFollower:
         table.add_row(*self._totals())
         return table
 
-    def _live_table(self) -> Table:
+    def __rich__(self) -> Table:
+        """The table as it fits on the terminal."""
         return self.table(max(1, self._console.height - OTHER_LINES))
 
     def _totals(self) -> tuple[str | Text, ...]:
@@ -90,21 +107,6 @@ class BatchFollower:
             f"{sum(cell['steps'] for cell in self.cells.values()):,}",
             _cost(self.batch["cost_usd"]) + (f" of ${limit:g}" if limit is not None else ""),
         )
-
-    def _show(self, event: Event) -> None:
-        self._reconnecting = event.kind == "lost"
-        match event:
-            case Event("batch", batch):
-                self.batch = batch
-            case Event("cell", cell):
-                before = self.cells.get(cell["cell"], {}).get("status")
-                self.cells[cell["cell"]] = cell
-                if cell["status"] not in (*ACTIVE, before):
-                    self._say(_ended(cell))
-            case Event("lost", lost):
-                self._say(f"connection lost ({lost['reason']}), reconnecting")
-            case _:
-                pass
 
     def _say(self, line: str) -> None:
         if not self._console.is_terminal:
