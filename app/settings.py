@@ -22,7 +22,8 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path("data"), description="Database (where SQLite is used), GIFs and videos.")
     model_dir: Path = Field(
-        Path("models"), description="Trained policies (`sb3/NAME` of the baseline backend): `NAME.zip`."
+        Path("models"),
+        description="Trained policies (`sb3/NAME` of the baseline backend): `NAME/ENVIRONMENT.zip`, or `NAME.zip`.",
     )
     artifacts_url: str = Field(
         "",

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from threading import Lock
 from typing import Any
 
 import gymnasium as gym
@@ -10,6 +12,7 @@ from gym_llm.adapt import adapt
 from gym_llm.config import EnvironmentConfig, validate
 from gym_llm.errors import ConfigError
 
+_LOADING = Lock()
 _VERSION = re.compile(r"-v\d+$")
 
 
@@ -36,9 +39,20 @@ def get_env(env_config: Mapping[str, Any] | EnvironmentConfig, render_mode: str 
     config = validate(EnvironmentConfig, env_config, "environment")
     # Not every environment knows the keyword, so it is given only where it says something.
     rendering = {} if render_mode is None else {"render_mode": render_mode}
+    if rendering:
+        _load_drawing()
     by_hand = plugin_id(config.name)
     try:
         env = gym.make(by_hand if by_hand in gym.registry else config.name, **{**rendering, **(config.kwargs or {})})
     except (gym.error.UnregisteredEnv, gym.error.DeprecatedEnv, gym.error.DependencyNotInstalled) as error:
         raise ConfigError(f"environment.name: {error}") from error
     return adapt(env)
+
+
+def _load_drawing() -> None:
+    # Gymnasium does it at the first frame, and pygame loads this part at its first use: where two threads were there at
+    # once, one found it half loaded (CPython before 3.11.9 and 3.12.3).
+    with _LOADING, suppress(ImportError):
+        import pygame.surfarray
+
+        _ = pygame.surfarray.pixels3d

@@ -15,6 +15,8 @@ from gym_llm.errors import ConfigError
 from gym_llm.llm_env import Advice
 
 ALGORITHMS = ("ppo", "a2c", "dqn", "sac", "td3")
+NAME = r"\w[\w.-]*"
+"""Of a policy: nothing that leads out of their folder."""
 EPISODES_A_LOOK = 10
 ONE_ROLLOUT = 2048
 """Steps that PPO learns from at a time."""
@@ -24,33 +26,78 @@ _TELLTALES = {"clip_range": "ppo", "exploration_rate": "dqn", "target_entropy": 
 
 
 def flat_space(space: gym.Space[Any]) -> spaces.Box:
-    """The vector that a policy sees in place of an observation of `space`; pictures stay what they are.
+    """The vector that a policy sees in place of an observation of `space`: of all but the texts among its fields.
+    Pictures stay what they are.
 
     Raises:
         ConfigError: observations of this space are no vector, as texts and sequences are none.
     """
     if isinstance(space, spaces.Box) and _is_picture(space):
         return space
-    flat = spaces.flatten_space(space) if space.is_np_flattenable else None
-    if not isinstance(flat, spaces.Box) or _holds_text(space):
+    seen = _without_texts(space)
+    flat = spaces.flatten_space(seen) if seen is not None and seen.is_np_flattenable else None
+    if not isinstance(flat, spaces.Box) or _holds_text(seen):
         raise ConfigError(f"agent.model: no vector can be made of the observations of {type(space).__name__} {space}")
     return flat
 
 
 def flatten(space: gym.Space[Any], observation: Any) -> Any:
     """An observation as the element of `flat_space(space)`."""
-    return observation if _is_picture(space) else np.asarray(spaces.flatten(space, observation))
+    if _is_picture(space):
+        return observation
+    # Flattening takes the fields that the space has, whatever else there is.
+    return np.asarray(spaces.flatten(_without_texts(space) or space, observation))
+
+
+def unseen(space: gym.Space[Any]) -> list[str]:
+    """The fields of an observation that are no part of its vector, as they hold texts."""
+    fields = space.spaces if isinstance(space, spaces.Dict) else {}
+    return [name for name, field in fields.items() if _without_texts(field) is not field]
+
+
+def trained_file(folder: Path, name: str, environment: str | None) -> Path:
+    """Where the policy `name` for an environment is: in `NAME/<environment>.zip`, else in `NAME.zip`.
+
+    Args:
+        folder: of all policies.
+        name: of one; it may stand for several, each trained for another environment.
+        environment: the id; None = not known, as of one that lives elsewhere.
+
+    Raises:
+        ConfigError: it is in neither; the message tells how to train it.
+    """
+    own = folder / name / f"{environment}.zip"
+    if environment is not None and own.is_file():
+        return own
+    if (shared := folder / f"{name}.zip").is_file():
+        return shared
+    algorithm = f" --algo {name}" if name in ALGORITHMS else ""
+    told = f" for {environment}" if environment is not None else ""
+    raise ConfigError(
+        f"agent.model: there is no trained policy {name!r:.80}{told}; "
+        f"gym-llm train-baseline {environment or 'ENVIRONMENT'}{algorithm} --name {name:.80} trains it"
+    )
+
+
+def trained_names(folder: Path) -> list[str]:
+    """The policies in a folder, each name once."""
+    alone = {path.stem for path in folder.glob("*.zip")}
+    return sorted(alone | {path.relative_to(folder).parts[0] for path in folder.glob("*/**/*.zip")})
 
 
 class TrainedPolicy:
     """A policy from a zip that Stable-Baselines3 wrote. The zip holds pickled code: it must be the operator's own.
 
+    Args:
+        path: of the zip.
+        name: that it goes by.
+
     Raises:
-        ConfigError: no such file, not such a zip, or the extra is not installed.
+        ConfigError: not such a zip, or the extra is not installed.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.name = path.stem
+    def __init__(self, path: Path, name: str) -> None:
+        self.name = name
         self._model = _algorithm(_stored_algorithm(path)).load(path, device="cpu")
 
     def advise(self, observation: Any, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> Advice:
@@ -183,8 +230,6 @@ def _stored_algorithm(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as stored:
             told = json.loads(stored.read("data"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"agent.model: there is no trained policy {path.stem!r:.80}") from error
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ConfigError(f"agent.model: {path.name} is no zip of Stable-Baselines3") from error
     return next((algorithm for name, algorithm in _TELLTALES.items() if name in told), "a2c")
@@ -194,7 +239,17 @@ def _is_picture(space: gym.Space[Any]) -> bool:
     return isinstance(space, spaces.Box) and space.dtype == np.uint8 and len(space.shape) == 3
 
 
-def _holds_text(space: gym.Space[Any]) -> bool:
+def _without_texts(space: gym.Space[Any]) -> gym.Space[Any] | None:
+    # What they say is lost on a policy; fields beside them may say enough. None = there is nothing else.
+    if isinstance(space, spaces.Text):
+        return None
+    if not isinstance(space, spaces.Dict) or not _holds_text(space):
+        return space
+    left = {name: seen for name, field in space.spaces.items() if (seen := _without_texts(field)) is not None}
+    return spaces.Dict(left) if left else None
+
+
+def _holds_text(space: gym.Space[Any] | None) -> bool:
     match space:
         case spaces.Text():
             return True

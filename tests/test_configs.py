@@ -4,11 +4,14 @@ from pathlib import Path
 
 import gymnasium as gym
 import pytest
+import yaml
 
 import env_plugins
+from app.batches.schemas import BatchRequest
 from gym_llm import parse_config, run_experiment
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+BATCHES = sorted((Path(__file__).parents[1] / "configs/batches").glob("*.yaml"))
 BASELINES = [path for path in CONFIGS if parse_config(path)["agent"]["backend"] == "baseline"]
 
 
@@ -42,3 +45,25 @@ def test_each_baseline_runs(path: Path, tmp_path: Path) -> None:
     assert len(results["total_rewards"]) == 2
     gifs = list(Path(results["folder"]).glob("*.gif"))
     assert len(gifs) == (2 if config["experiment"]["save_gif"] else 0)
+
+
+def batch(path: Path) -> BatchRequest:
+    return BatchRequest.model_validate(yaml.safe_load(path.read_text()))
+
+
+@pytest.mark.parametrize("path", BATCHES, ids=name)
+def test_each_batch_is_valid_and_named_after_its_file(path: Path) -> None:
+    request = batch(path)
+    assert request.name == path.stem
+    assert {environment.name for environment in request.environments} <= set(gym.registry)
+    assert request.experiment.num_runs >= 10
+    assert request.experiment.save_gif
+
+
+def test_the_batches_measure_models_against_yardsticks() -> None:
+    for path in BATCHES:
+        sections = [agent for agent in batch(path).agents if not isinstance(agent, str)]
+        played = {(agent.backend, agent.model) for agent in sections}
+        assert {("baseline", "random"), ("baseline", "heuristic")} < played
+        assert "ollama" in {backend for backend, _ in played}
+    assert [path.stem for path in BATCHES] == ["baselines", "seed_results"]

@@ -3,8 +3,7 @@
 The service and the library take over a second to import, so only the commands that need them do.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -17,11 +16,13 @@ from typer.core import TyperGroup
 
 from app.cli.agents import app as agents
 from app.cli.authoring import check_environment, new_environment
+from app.cli.batch import app as batches
+from app.cli.batch import check_batch, follow_batch
 from app.cli.client import ServiceClient
 from app.cli.data import app as data
-from app.cli.exits import INTERRUPTED, USAGE, CommandError
+from app.cli.exits import USAGE, CommandError, interruptible
 from app.cli.follow import follow_to_the_end
-from app.cli.options import DEFAULT_URL, EXIT_CODES, RunId, Url
+from app.cli.options import DEFAULT_URL, EXIT_CODES, OfBatch, RunId, Url
 from app.cli.tables import backends_table, environments_table, episodes_table, one_line
 from app.cli.training import train_baseline
 from app.keys.cli import app as keys
@@ -51,6 +52,7 @@ app = typer.Typer(
 app.add_typer(keys)
 app.add_typer(agents)
 app.add_typer(data)
+app.add_typer(batches)
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.yaml", show_default=False)]
 OptionalUrl = Annotated[
@@ -164,36 +166,41 @@ def submit(
         run_id = client.submit(body, idempotency_key=idempotency_key)["id"]
         typer.echo(run_id)
         if follow:
-            with _interruptible(client, run_id):
+            with _watching(client, run_id):
                 follow_to_the_end(client, run_id, Console())
 
 
 @app.command(epilog=EXIT_CODES)
-def follow(run_id: RunId, url: Url = DEFAULT_URL) -> None:
+def follow(run_id: RunId, batch: OfBatch = False, url: Url = DEFAULT_URL) -> None:
     """Watch a run from its first step to its end, whether it plays or is over.
 
     Examples:
 
     \b
     gym-llm follow 019a9f3c-7a52-7c31-9d0e-2f6b8c1d4e5f
+    gym-llm follow 019a9f41-0d3e-7b0a-8c55-9a4be7d2c610 --batch
     """
     with ServiceClient(url) as client:
+        if batch:
+            check_batch(follow_batch(client, str(run_id)), f"gym-llm retry {run_id}{client.option}")
+            return
         client.get(f"/runs/{run_id}")
-        with _interruptible(client, str(run_id)):
+        with _watching(client, str(run_id)):
             follow_to_the_end(client, str(run_id), Console())
 
 
 @app.command(epilog=EXIT_CODES)
-def cancel(run_id: RunId, url: Url = DEFAULT_URL) -> None:
+def cancel(run_id: RunId, batch: OfBatch = False, url: Url = DEFAULT_URL) -> None:
     """Cancel a run; prints its status.
 
     Examples:
 
     \b
     gym-llm cancel 019a9f3c-7a52-7c31-9d0e-2f6b8c1d4e5f
+    gym-llm cancel 019a9f41-0d3e-7b0a-8c55-9a4be7d2c610 --batch
     """
     with ServiceClient(url) as client:
-        typer.echo(client.cancel(str(run_id))["status"])
+        typer.echo(client.post(f"/{'batches' if batch else 'runs'}/{run_id}/cancel")["status"])
 
 
 @app.command(epilog=EXIT_CODES)
@@ -256,18 +263,11 @@ def migrate() -> None:
     typer.echo(f"{local.migrate()} is up to date")
 
 
-@contextmanager
-def _interruptible(client: ServiceClient, run_id: str) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        here = "" if client.url == DEFAULT_URL else f" --url {client.url}"
-        typer.echo(
-            f"Stopped watching; the run goes on. Watch it again: gym-llm follow {run_id}{here}\n"
-            f"Cancel it: gym-llm cancel {run_id}{here}",
-            err=True,
-        )
-        raise typer.Exit(INTERRUPTED) from None
+def _watching(client: ServiceClient, run_id: str) -> AbstractContextManager[None]:
+    return interruptible(
+        f"Stopped watching; the run goes on. Watch it again: gym-llm follow {run_id}{client.option}\n"
+        f"Cancel it: gym-llm cancel {run_id}{client.option}"
+    )
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import httpx
 from httpx_sse import SSEError, connect_sse
 
 from app.cli.exits import FAILED, UNREACHABLE, USAGE, CommandError
+from app.cli.options import DEFAULT_URL
 
 READ_TIMEOUT_S = 60.0
 """Without a byte for this long, a stream counts as dropped: an idle one pings far more often."""
@@ -28,9 +29,9 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a run's stream; `lost` is ours: the stream broke off and is being taken up again."""
+    """One event of a stream; `lost` is ours: the stream broke off and is being taken up again."""
 
-    kind: Literal["run", "step", "episode", "done", "lost"] | str
+    kind: Literal["run", "step", "episode", "batch", "cell", "done", "lost"] | str
     data: Json
 
 
@@ -42,20 +43,22 @@ class _RetryableError(Exception):
 class ServiceClient:
     """Talks to one service. Every failure is a `CommandError` that says what to do about it."""
 
-    def __init__(self, url: str, *, patience_s: float = 120.0) -> None:
+    def __init__(self, url: str, *, patience_s: float = 120.0, own: bool = False) -> None:
         """
         Args:
             url: of the service; `http://` may be left out.
             patience_s: how long `events` waits for a service that went away in the middle of a stream.
+            own: whether this process serves it, which needs no key and is behind no proxy.
         """
         self.url = (url if "://" in url else f"http://{url}").rstrip("/")
         self._patience_s = patience_s
         try:
-            key = os.environ.get(KEY_VARIABLE)
+            key = None if own else os.environ.get(KEY_VARIABLE)
             self._http = httpx.Client(
                 base_url=self.url,
                 timeout=httpx.Timeout(READ_TIMEOUT_S, connect=10.0),
                 headers={"Authorization": f"Bearer {key}"} if key else {},
+                trust_env=not own,
             )
         except httpx.InvalidURL as error:
             raise CommandError(f"--url: {error}", USAGE) from None
@@ -68,18 +71,18 @@ class ServiceClient:
     ) -> None:
         self._http.close()
 
+    @property
+    def option(self) -> str:
+        """What sends another command to the same service."""
+        return "" if self.url == DEFAULT_URL else f" --url {self.url}"
+
     def submit(self, config: bytes, *, idempotency_key: str | None = None) -> Json:
         """Start a run from the YAML (or JSON) of a configuration file."""
-        headers = {"Content-Type": "application/yaml"}
-        if idempotency_key is not None:
-            if not (idempotency_key.isascii() and idempotency_key.isprintable()):
-                raise CommandError("--idempotency-key: printable ASCII only", USAGE)
-            headers["Idempotency-Key"] = idempotency_key
-        return self._json("POST", "/runs", content=config, headers=headers)
+        return self._submit("/runs", config, idempotency_key)
 
-    def cancel(self, run_id: str) -> Json:
-        """Cancel a run; one that is over stays as it is."""
-        return self._json("POST", f"/runs/{run_id}/cancel")
+    def submit_batch(self, config: bytes, *, idempotency_key: str | None = None) -> Json:
+        """Start a batch, likewise."""
+        return self._submit("/batches", config, idempotency_key)
 
     def register_agent(self, name: str, section: Any) -> Json:
         """Give an `agent` section a name."""
@@ -89,9 +92,17 @@ class ServiceClient:
         """Delete what is at `path`."""
         self._request("DELETE", path)
 
-    def get(self, path: str) -> Json:
+    def get(self, path: str, **query: Any) -> Json:
         """The JSON at `path`."""
-        return self._json("GET", path)
+        return self._json("GET", path, params=query or None)
+
+    def post(self, path: str, body: Any = None) -> Json:
+        """The JSON that `path` answers to `body`."""
+        return self._json("POST", path, json=body)
+
+    def read(self, path: str, **query: Any) -> bytes:
+        """What is at `path`, however long it takes to make."""
+        return self._request("GET", path, params=query or None, timeout=SLOW).content
 
     def download(self, path: str, target: Path, **query: Any) -> None:
         """Write what is at `path` into the file `target`, which is only there once it is complete."""
@@ -125,11 +136,18 @@ class ServiceClient:
         Raises:
             CommandError: the run is unknown, or the service stayed away for longer than `patience_s`.
         """
+        return self._events(f"/runs/{run_id}/events")
+
+    def batch_events(self, batch_id: str) -> Iterator[Event]:
+        """The events of a batch up to `done`, likewise; after each drop, its state is told anew."""
+        return self._events(f"/batches/{batch_id}/events")
+
+    def _events(self, path: str) -> Iterator[Event]:
         last_id = 0
         wait, last_contact = FIRST_WAIT_S, time.monotonic()
         while True:
             try:
-                for event in self._stream(run_id, last_id):
+                for event in self._stream(path, last_id):
                     wait, last_contact = FIRST_WAIT_S, time.monotonic()
                     if event.kind == "step":
                         last_id = event.data["id"]
@@ -145,9 +163,9 @@ class ServiceClient:
             time.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT_S)
 
-    def _stream(self, run_id: str, last_id: int) -> Iterator[Event]:
+    def _stream(self, path: str, last_id: int) -> Iterator[Event]:
         headers = {"Last-Event-ID": str(last_id)} if last_id else {}
-        with connect_sse(self._http, "GET", f"/runs/{run_id}/events", headers=headers) as source:
+        with connect_sse(self._http, "GET", path, headers=headers) as source:
             if source.response.status_code >= 500:
                 raise _RetryableError(f"HTTP {source.response.status_code}")
             if not source.response.is_success:
@@ -156,6 +174,14 @@ class ServiceClient:
             for event in source.iter_sse():
                 if event.data:  # `retry:` comes as an event without any.
                     yield Event(event.event, event.json())
+
+    def _submit(self, path: str, config: bytes, idempotency_key: str | None) -> Json:
+        headers = {"Content-Type": "application/yaml"}
+        if idempotency_key is not None:
+            if not (idempotency_key.isascii() and idempotency_key.isprintable()):
+                raise CommandError("--idempotency-key: printable ASCII only", USAGE)
+            headers["Idempotency-Key"] = idempotency_key
+        return self._json("POST", path, content=config, headers=headers)
 
     def _json(self, method: str, path: str, **request: Any) -> Json:
         try:

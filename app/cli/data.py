@@ -11,7 +11,7 @@ from rich.console import Console
 
 from app.cli.client import ServiceClient
 from app.cli.exits import USAGE, CommandError
-from app.cli.options import DEFAULT_URL, EXIT_CODES, RunId, Url
+from app.cli.options import DEFAULT_URL, EXIT_CODES, OfBatch, RunId, Url
 from app.cli.tables import audit_table
 
 app = typer.Typer()
@@ -35,6 +35,7 @@ ENDINGS = {
 @app.command(epilog=EXIT_CODES)
 def export(
     run_id: RunId,
+    batch: OfBatch = False,
     format: Annotated[Format, typer.Option("--format", help="What to make of it.")] = Format.JSONL,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; default: named after the run.")
@@ -44,19 +45,20 @@ def export(
     only_valid: Annotated[bool, typer.Option("--only-valid", help="openai: no repaired decisions.")] = False,
     url: Url = DEFAULT_URL,
 ) -> None:
-    """Write the data of a run into a file; prints its name.
+    """Write the data of a run, or of all runs of a batch, into a file; prints its name.
 
     Examples:
 
     \b
     gym-llm export 019a9f3c-7a52-7c31-9d0e-2f6b8c1d4e5f --format parquet
     gym-llm export 019a9f3c-7a52-7c31-9d0e-2f6b8c1d4e5f --format openai --top-fraction 0.25 -o train.jsonl
+    gym-llm export 019a9f41-0d3e-7b0a-8c55-9a4be7d2c610 --batch --format parquet
     """
     chosen = {"min_return": min_return, "top_fraction": top_fraction, "only_valid": only_valid or None}
     given = {name: value for name, value in chosen.items() if value is not None}
-    target = output or Path(f"run_{run_id}{ENDINGS[format]}")
+    target = output or Path(f"{'batch' if batch else 'run'}_{run_id}{ENDINGS[format]}")
     with ServiceClient(url) as client:
-        client.download(f"/runs/{run_id}/export", target, format=format.value, **given)
+        client.download(f"/{'batches' if batch else 'runs'}/{run_id}/export", target, format=format.value, **given)
     typer.echo(target)
 
 

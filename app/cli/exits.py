@@ -1,5 +1,10 @@
 """How a command ends."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
 SUCCESS = 0
 FAILED = 1
 """The run or the experiment did not succeed."""
@@ -16,3 +21,13 @@ class CommandError(Exception):
     def __init__(self, message: str, exit_code: int = FAILED) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+@contextmanager
+def interruptible(told: str) -> Iterator[None]:
+    """Ends the command at Ctrl-C, and says `told`."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(told, err=True)
+        raise typer.Exit(INTERRUPTED) from None

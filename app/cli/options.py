@@ -16,3 +16,4 @@ EXIT_CODES = (
 
 RunId = Annotated[UUID, typer.Argument(metavar="RUN_ID", show_default=False)]
 Url = Annotated[str, typer.Option(envvar="GYM_LLM_URL", help="Address of the service.")]
+OfBatch = Annotated[bool, typer.Option("--batch", help="The id is that of a batch.")]

@@ -26,16 +26,24 @@ BACKLOG = 2048
 
 
 class Server(uvicorn.Server):
-    """Ends open event streams when it is told to stop: they would hold the process until the runs are over."""
+    """Ends open event streams when it is told to stop: they would hold the process until the runs are over.
 
-    def __init__(self, config: uvicorn.Config, streams: Sequence[RunStream | BatchStream], url: str) -> None:
+    Args:
+        config: of uvicorn.
+        streams: to be ended.
+        url: that is told once it serves; None = nobody needs to know.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, streams: Sequence[RunStream | BatchStream], url: str | None = None
+    ) -> None:
         super().__init__(config)
         self._streams = streams
         self._url = url
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started:
+        if self.started and self._url is not None:
             typer.echo(f"gym-llm serves {self._url} (API reference: {self._url}/docs), Ctrl-C stops it")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

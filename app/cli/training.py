@@ -1,8 +1,9 @@
 """Training the yardstick: a policy of reinforcement learning, for the baseline backend."""
 
 import math
+import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import yaml
@@ -11,13 +12,21 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.cli.exits import USAGE, CommandError
 
+if TYPE_CHECKING:
+    import gymnasium as gym
+
 
 def train_baseline(
     environment: Annotated[str, typer.Argument(metavar="ENVIRONMENT", show_default=False)],
     algo: Annotated[str, typer.Option(help="ppo, a2c, dqn, sac or td3.")] = "ppo",
     steps: Annotated[int, typer.Option(min=1, help="Of all environments together.")] = 100_000,
     name: Annotated[
-        str | None, typer.Option(help="Of the policy; default: ALGO_ENVIRONMENT.", show_default=False)
+        str | None,
+        typer.Option(
+            help="One for several environments: sb3/NAME plays each with the policy trained for it; "
+            "default: ALGO_ENVIRONMENT, for this one.",
+            show_default=False,
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     envs: Annotated[int, typer.Option(min=1, help="Played at the same time.")] = 8,
@@ -32,6 +41,7 @@ def train_baseline(
     \b
     gym-llm train-baseline CartPoleLLM-v1 --algo ppo --steps 50000
     gym-llm train-baseline LunarLanderLLM-v3 --steps 500000 --option gamma=0.999
+    gym-llm train-baseline FrozenLakeLLM-v1 --name ppo   # sb3/ppo plays whatever was trained under this name
     """
     model, path, reward = _train(environment, algo, steps, name, seed, envs, option or [])
     typer.echo(f"{path}: mean reward {reward:.1f} in its best evaluation. Play it:")
@@ -43,13 +53,15 @@ def _train(
 ) -> tuple[str, Path, float]:
     # The model name for configurations, the file, and the mean reward of the best look.
     import env_plugins  # noqa: F401 - registers the environments
-    from app.settings import Settings
+    from app.cli.configured import read_settings
     from gym_llm.environments import get_env
     from gym_llm.errors import ConfigError
-    from gym_llm.trained import train
+    from gym_llm.trained import NAME, train, unseen
 
-    stem = name or f"{algorithm}_{environment}"
-    path = Settings().model_dir / f"{stem}.zip"
+    stem = name or f"{algorithm}_{environment.replace('/', '_')}"
+    if not re.fullmatch(NAME, stem):
+        raise CommandError(f"--name {stem:.80}: letters, digits, dots, hyphens and underscores only", USAGE)
+    models = read_settings().model_dir
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -65,9 +77,19 @@ def _train(
             told = f", best mean reward {best:.1f}" if best > -math.inf else ""
             bar.update(task, completed=done, description=f"{algorithm} on {environment}{told}")
 
+        def make() -> "gym.Env[Any, Any]":
+            return get_env({"name": environment}, None)
+
         try:
+            with make() as env:
+                assert env.spec is not None  # noqa: S101 - it comes from the registry
+                # Other than asked for where a plugin describes that: `CartPoleLLM-v1` for `CartPole-v1`.
+                path = models / (f"{stem}.zip" if name is None else f"{name}/{env.spec.id}.zip")
+                left_out = unseen(env.observation_space)
+            if left_out:
+                typer.echo(f"It sees no texts, so none of these fields: {', '.join(left_out)}", err=True)
             reward = train(
-                lambda: get_env({"name": environment}, None),
+                make,
                 algorithm,
                 steps,
                 path,

@@ -11,16 +11,16 @@ from gym_llm.isolation.env import IsolatedEnv
 from gym_llm.llm_env import Advice
 from gym_llm.prompt import reply_text
 from gym_llm.spaces import draw, to_json
-from gym_llm.trained import TrainedPolicy
+from gym_llm.trained import NAME, TrainedPolicy, trained_file, trained_names
 
 MODELS = ("heuristic", "random")
 MODEL_DIR_VARIABLE = "GYM_LLM_MODEL_DIR"
-_TRAINED = re.compile(r"sb3/(\w[\w.-]*)")
+_TRAINED = re.compile(f"sb3/({NAME})")
 
 
 class BaselineBackend:
     """`heuristic`: the policy that the environment brings. `random`: a uniform draw, seeded by episode and step.
-    `sb3/NAME`: the policy in `NAME.zip`, trained with Stable-Baselines3.
+    `sb3/NAME`: the policy in `NAME/<id of the environment>.zip`, else in `NAME.zip`, trained with Stable-Baselines3.
 
     Args:
         folder: of the trained policies; None = what `GYM_LLM_MODEL_DIR` names, else `models`.
@@ -30,7 +30,7 @@ class BaselineBackend:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or Path(os.environ.get(MODEL_DIR_VARIABLE) or "models")
-        self._policies: dict[str, TrainedPolicy] = {}
+        self._policies: dict[tuple[str, str | None], TrainedPolicy] = {}
         self._loading = asyncio.Lock()
 
     async def ask(self, question: Question) -> Reply:
@@ -43,8 +43,8 @@ class BaselineBackend:
         return Reply(text=reply_text(advice.reflection, to_json(advice.action)), requests=0, cost_usd=0.0)
 
     async def status(self) -> BackendStatus:
-        trained = sorted(f"sb3/{path.stem}" for path in self._folder.glob("*.zip"))
-        return BackendStatus(name=self.name, configured=True, reachable=True, models=(*MODELS, *trained))
+        models = (*MODELS, *(f"sb3/{name}" for name in trained_names(self._folder)))
+        return BackendStatus(name=self.name, configured=True, reachable=True, models=models)
 
     async def aclose(self) -> None:
         """Nothing is held."""
@@ -58,19 +58,27 @@ class BaselineBackend:
             apart = isinstance(question.definition.get("env"), IsolatedEnv)
             return await asyncio.to_thread(_heuristic, question) if apart else _heuristic(question)
         if trained := _TRAINED.fullmatch(model):
-            return await self._trained(question, self._folder / f"{trained[1]}.zip")
+            return await self._trained(question, trained[1])
         raise ConfigError(f"agent.model: the baseline backend has {', '.join(MODELS)} and sb3/NAME, not {model!r:.60}")
 
-    async def _trained(self, question: Question, path: Path) -> Advice:
+    async def _trained(self, question: Question, name: str) -> Advice:
         observation_space = question.definition.get("observation_space")
         action_space = question.definition.get("action_space")
         if observation_space is None or action_space is None:
             raise ConfigError("agent.model: a trained policy needs the spaces of the environment")
+        which = name, _environment_id(question)
         async with self._loading:
-            policy = self._policies.get(path.stem)
+            policy = self._policies.get(which)
             if policy is None:
-                policy = self._policies[path.stem] = await asyncio.to_thread(TrainedPolicy, path)
+                path = trained_file(self._folder, *which)
+                policy = self._policies[which] = await asyncio.to_thread(TrainedPolicy, path, name)
         return policy.advise(question.observation, observation_space, action_space)
+
+
+def _environment_id(question: Question) -> str | None:
+    # None where the environment lives elsewhere.
+    spec = getattr(question.definition.get("env"), "spec", None)
+    return None if spec is None else spec.id
 
 
 def _heuristic(question: Question) -> Advice:

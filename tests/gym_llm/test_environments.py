@@ -1,5 +1,7 @@
 """Environments by name."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import gymnasium as gym
@@ -67,3 +69,14 @@ def test_an_environment_need_not_know_render_modes() -> None:
 def test_an_unknown_name_is_told(name: str) -> None:
     with pytest.raises(ConfigError, match=r"environment\.name: "):
         get_env({"name": name})
+
+
+def test_drawing_is_loaded_before_there_are_threads_that_draw() -> None:
+    code = """if True:
+        import sys, types
+        import env_plugins
+        from gym_llm import get_env
+        get_env({"name": "FrozenLakeLLM-v1"}, "rgb_array")
+        assert type(sys.modules["pygame.surfarray"]) is types.ModuleType, "it loads at its first use"
+    """
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,7 +15,8 @@ import env_plugins  # noqa: F401
 from gym_llm import Agent, get_env, get_env_definition, run_experiment
 from gym_llm.backends import BaselineBackend
 from gym_llm.errors import ConfigError
-from gym_llm.trained import flat_space, flatten, train
+from gym_llm.trained import flat_space, flatten, train, trained_file, unseen
+from tests.app.commands import invoke
 
 CART_POLE = {"name": "CartPoleLLM-v1"}
 
@@ -49,7 +50,13 @@ def test_texts_and_lists_are_no_vectors(space: Any) -> None:
         flat_space(space)
 
 
-@pytest.mark.parametrize(("name", "told"), [("sb3/none", "no trained policy 'none'"), ("sb3/junk", "no zip of")])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("sb3/none", "no trained policy 'none' for CartPoleLLM-v1; gym-llm train-baseline CartPoleLLM-v1 --name none "),
+        ("sb3/junk", "no zip of"),
+    ],
+)
 async def test_a_file_that_is_none_is_told(tmp_path: Path, name: str, told: str) -> None:
     with zipfile.ZipFile(tmp_path / "junk.zip", "w") as junk:
         junk.writestr("hello.txt", "hello")
@@ -57,6 +64,26 @@ async def test_a_file_that_is_none_is_told(tmp_path: Path, name: str, told: str)
     observation, _ = env.reset(seed=0)
     with pytest.raises(ConfigError, match=told):
         await playing.act(observation)
+
+
+def test_texts_beside_other_fields_are_left_out() -> None:
+    space = spaces.Dict(
+        told=spaces.Text(5), at=spaces.Discrete(2), more=spaces.Dict(words=spaces.Text(5), size=spaces.Box(0, 1, (1,)))
+    )
+    observation = {"told": "left", "at": 1, "more": {"words": "big", "size": [0.5]}}
+    assert flat_space(space).shape == (3,)
+    assert sorted(flatten(space, observation).tolist()) == [0, 0.5, 1]
+    assert flat_space(space).contains(flatten(space, observation).astype("float32"))
+    assert sorted(unseen(space)) == ["more", "told"]
+
+
+def test_the_policy_of_the_environment_comes_first(tmp_path: Path) -> None:
+    (tmp_path / "ppo").mkdir()
+    for file in ("ppo.zip", "ppo/CartPoleLLM-v1.zip"):
+        (tmp_path / file).touch()
+    assert trained_file(tmp_path, "ppo", "CartPoleLLM-v1") == tmp_path / "ppo/CartPoleLLM-v1.zip"
+    assert trained_file(tmp_path, "ppo", "TaxiLLM-v4") == tmp_path / "ppo.zip"
+    assert trained_file(tmp_path, "ppo", None) == tmp_path / "ppo.zip"
 
 
 @pytest.mark.parametrize("name", ["sb3/../secret", "sb3/", "sb3/a/b", "sb3/.hidden"])
@@ -86,6 +113,38 @@ async def test_a_trained_policy_plays_what_it_was_trained_for_and_nothing_else(f
 
 
 @pytest.mark.timeout(300)
+async def test_one_name_plays_every_environment_that_it_was_trained_for(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GYM_LLM_MODEL_DIR", str(tmp_path))
+    arguments = ["--algo", "dqn", "--name", "dqn", "--steps", "20", "--envs", "1", "--option", "learning_starts=10"]
+    told = {}
+    for environment in ("CartPole-v1", "FrozenLakeLLM-v1"):
+        code, out, told[environment] = invoke("train-baseline", environment, *arguments)
+        assert (code, "model: sb3/dqn}" in out) == (0, True), told
+    assert "It sees no texts, so none of these fields: left, down, right, up" in told["FrozenLakeLLM-v1"]
+    assert "texts" not in told["CartPole-v1"]
+    assert {path.name for path in (tmp_path / "dqn").iterdir()} == {"CartPoleLLM-v1.zip", "FrozenLakeLLM-v1.zip"}
+    for environment in ("CartPoleLLM-v1", "FrozenLakeLLM-v1"):
+        playing, env = agent("sb3/dqn", tmp_path, {"name": environment})
+        observation, _ = env.reset(seed=0)
+        assert env.action_space.contains((await playing.act(observation)).action)
+    assert (await playing.backend.status()).models == ("heuristic", "random", "sb3/dqn")
+    playing, env = agent("sb3/dqn", tmp_path, {"name": "MountainCarLLM-v0"})
+    observation, _ = env.reset(seed=0)
+    with pytest.raises(ConfigError, match="train-baseline MountainCarLLM-v0 --algo dqn --name dqn "):
+        await playing.act(observation)
+
+
+def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GYM_LLM_MODEL_DIR", str(tmp_path / "models"))
+    code, _, problem = invoke("train-baseline", "CartPoleLLM-v1", "--name", "../x")
+    assert (code, problem.count("\n")) == (2, 1)
+    assert "--name ../x" in problem
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("algorithm", "environment", "options"),
     [
@@ -104,9 +163,9 @@ def test_every_algorithm_is_known_by_its_zip(
     train(lambda: gym_make(environment), algorithm, 40, path, envs=1, evaluations=1, options=options)
     env = gym_make(environment)
     observation, _ = env.reset(seed=0)
-    advice = TrainedPolicy(path).advise(observation, env.observation_space, env.action_space)
+    advice = TrainedPolicy(path, algorithm).advise(observation, env.observation_space, env.action_space)
     assert env.action_space.contains(advice.action)
-    assert type(TrainedPolicy(path)._model).__name__.lower() == algorithm
+    assert type(TrainedPolicy(path, algorithm)._model).__name__.lower() == algorithm
 
 
 def test_what_cannot_be_trained_is_told(folder: Path) -> None:
