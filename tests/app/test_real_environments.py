@@ -1,7 +1,14 @@
-"""Every family of environments, played by a real model: posted by Gymnasium's own id, each run ends as it should."""
+"""Every family of environments, played by a real model: posted by Gymnasium's own id, each run ends as it should.
 
+With GYM_LLM_ENVIRONMENTS=every, it is every id of MiniGrid and BabyAI too, which takes most of an hour on two cores.
+"""
+
+import os
+
+import gymnasium as gym
 import pytest
 
+import env_plugins  # noqa: F401 - registers MiniGrid's, as far as they can be made
 from tests.app.watching import watch
 from tests.conftest import Serve
 from tests.gym_llm.backends.conftest import real_server as real_server
@@ -19,10 +26,12 @@ TOY_TEXT = (
 BOX2D = ("LunarLander-v3", "LunarLanderContinuous-v3", "BipedalWalker-v3", "BipedalWalkerHardcore-v3", "CarRacing-v3")
 OURS = ("LunarLanderLLM-v2", "TaxiLLM-v3")
 MINIGRID = ("MiniGrid-Empty-5x5-v0", "MiniGrid-DoorKey-6x6-v0", "BabyAI-GoToRedBall-v0", "BabyAI-BossLevel-v0")
+if os.environ.get("GYM_LLM_ENVIRONMENTS") == "every":
+    MINIGRID = tuple(sorted(id for id in gym.registry if id.startswith(("MiniGrid-", "BabyAI-")) and "LLM" not in id))
 STEPS = 2
 
 
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(5000)
 def test_a_real_model_plays_every_family(serve: Serve, real_server: tuple[str, str]) -> None:
     host, model = real_server
     server = serve(OLLAMA_HOST=host, llm_timeout_s=900, max_running_runs=2)
