@@ -81,7 +81,7 @@ async def connect(backend_name: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
         await backend.aclose()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def real_server() -> tuple[str, str]:
     """Address and model of a real Ollama server, from `OLLAMA_HOST` and `GYM_LLM_TEST_MODEL`."""
     host, model = os.environ.get("OLLAMA_HOST"), os.environ.get("GYM_LLM_TEST_MODEL")
