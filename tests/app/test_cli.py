@@ -17,7 +17,21 @@ from tests.app.commands import here as here
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "run", "submit", "follow", "cancel", "environments", "backends", "migrate"]
+    "command",
+    [
+        "serve",
+        "run",
+        "batch",
+        "report",
+        "compare",
+        "retry",
+        "submit",
+        "follow",
+        "cancel",
+        "environments",
+        "backends",
+        "migrate",
+    ],
 )
 def test_help_of_each_command_has_examples_and_exit_codes(command: str) -> None:
     code, told, _ = invoke(command, "--help")
