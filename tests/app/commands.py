@@ -16,6 +16,7 @@ import yaml
 from typer.testing import CliRunner
 
 from app.cli import app
+from tests.processes import Server
 
 NOWHERE = "http://127.0.0.1:9"
 Process = subprocess.Popen[str]
@@ -44,6 +45,17 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("OLLAMA_HOST", NOWHERE)
     monkeypatch.setenv("COLUMNS", "200")
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a service, shared by the tests of a file."""
+    server = Server(tmp_path_factory.mktemp("server"), {})
+    try:
+        server.start()
+        yield server.url
+    finally:
+        server.kill()
 
 
 @pytest.fixture

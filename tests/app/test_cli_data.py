@@ -7,14 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.app.commands import Start, config, invoke, served, written
+from tests.app.commands import config, invoke, written
 from tests.app.commands import here as here
-from tests.app.commands import start as start
-
-
-@pytest.fixture
-def url(start: Start) -> str:
-    return served(start("serve", "--port", "0"))
+from tests.app.commands import url as url
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import yaml
 from tests.app.commands import Start, config, free_port, invoke, line, served, written
 from tests.app.commands import here as here
 from tests.app.commands import start as start
+from tests.app.commands import url as url
 from tests.scripted_llm.fixtures import serving
 
 
@@ -42,8 +43,7 @@ def test_serve_stops_at_once_with_a_stream_open(start: Start, number: signal.Sig
     assert "Traceback" not in problems
 
 
-def test_submit_prints_the_id_and_the_same_for_the_same_key(start: Start, tmp_path: Path) -> None:
-    url = served(start("serve", "--port", "0"))
+def test_submit_prints_the_id_and_the_same_for_the_same_key(url: str, tmp_path: Path) -> None:
     path = written(tmp_path / "pole.yaml", config())
     first = invoke("submit", path, "--url", url, "--idempotency-key", "k")
     assert first[0] == 0
@@ -57,8 +57,7 @@ def test_submit_prints_the_id_and_the_same_for_the_same_key(start: Start, tmp_pa
     assert "experiment.gif_fps" in problem
 
 
-def test_follow_to_the_end(start: Start, tmp_path: Path) -> None:
-    url = served(start("serve", "--port", "0"))
+def test_follow_to_the_end(url: str, tmp_path: Path) -> None:
     path = written(tmp_path / "pole.yaml", config(num_runs=2, save_gif=True))
     code, told, problems = invoke("submit", path, "--follow", "--url", url)
     assert (code, problems) == (0, "")
@@ -88,8 +87,7 @@ def test_run_that_fails_or_is_cancelled_is_exit_code_1(start: Start, tmp_path: P
         assert f"run {run_id} was cancelled" in problem
 
 
-def test_unknown_run_is_exit_code_2(start: Start) -> None:
-    url = served(start("serve", "--port", "0"))
+def test_unknown_run_is_exit_code_2(url: str) -> None:
     some_id = "019a9f3c-7a52-7c31-9d0e-2f6b8c1d4e5f"
     for command in ("follow", "cancel"):
         code, _, problem = invoke(command, some_id, "--url", url)
@@ -132,8 +130,7 @@ def test_follow_survives_a_restart_and_shows_every_step_once(
     assert any("ended after" in text for text in shown)
 
 
-def test_agents_by_name(start: Start, tmp_path: Path) -> None:
-    url = served(start("serve", "--port", "0"))
+def test_agents_by_name(url: str, tmp_path: Path) -> None:
     path = written(tmp_path / "pole.yaml", config())
     assert invoke("agents", "create", "pilot", path, "--url", url) == (0, "pilot\n", "")
     code, _, problem = invoke("agents", "create", "pilot", path, "--url", url)
