@@ -28,13 +28,15 @@ FOLDER = Path("experiments/everybody")
 
 
 def config(model: str) -> dict[str, Any]:
-    # A model of random weights answers slowly and wrongly: it is asked once an episode, and shortly.
-    learned = {"backend": "ollama", "model": model, "name": "tiny", "history": 20, "action_rate": 20, "max_tokens": 24}
+    # A model of random weights answers slowly and wrongly: it is asked once an episode, and shortly. With a context of
+    # the same size for all environments, the server need not load it again between them.
+    learned: dict[str, Any] = {"backend": "ollama", "model": model, "name": "tiny", "max_tokens": 24, "num_ctx": 8192}
+    learned |= {"history": STEPS, "action_rate": STEPS}
     return {
         "name": "everybody",
         "agents": [*({"backend": "baseline", "model": name} for name in AGENTS[:3]), learned],
         "environments": [{"name": name} for name in ENVIRONMENTS],
-        "experiment": {"num_runs": SEEDS, "max_steps": STEPS, "concurrency": 2, "save_gif": True},
+        "experiment": {"num_runs": SEEDS, "max_steps": STEPS, "save_gif": True},
     }
 
 
@@ -52,7 +54,9 @@ def test_everybody_plays_the_same_seeds(
         assert training.returncode == 0, told + problems
 
     path = written(tmp_path / "everybody.yaml", config(model))
-    process = start("batch", str(path), OLLAMA_HOST=host, GYM_LLM_LLM_TIMEOUT_S="600")
+    # One run after the other: the server keeps what the prompts of an environment begin with.
+    alone = {"GYM_LLM_MAX_RUNNING_RUNS": "1", "GYM_LLM_LLM_TIMEOUT_S": "600"}
+    process = start("batch", str(path), OLLAMA_HOST=host, **alone)
     told, problems = process.communicate(timeout=1500)
     assert process.returncode == 0, told + problems
 

@@ -31,7 +31,7 @@ async def test_a_run_is_accepted_and_played(client: httpx.AsyncClient):
     assert over["experiment"]["seed"] == 7
     assert {*over} == {
         *("id", "status", "error", "agent", "environment", "experiment", "progress"),
-        *("created_at", "started_at", "finished_at", "versions", "parent", "imported_from"),
+        *("created_at", "started_at", "finished_at", "versions", "parent", "imported_from", "batch_id", "cell"),
     }
 
 
