@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, delete, func, select, update
+from sqlalchemy import Row, Select, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.batches.models import Batch
@@ -87,18 +87,10 @@ async def tallies(session: AsyncSession, batch_ids: Sequence[UUID]) -> Sequence[
 
 
 async def counted_episodes(session: AsyncSession, batch_id: UUID) -> Sequence[Row[*tuple[Any, ...]]]:
-    """The episodes that count, with their cells, by cell and seed."""
+    """The episodes that count: their run, index, cell, seed and status."""
     found = _by_place([batch_id]).subquery()
-    counts = and_(Episode.run_id == found.c.run_id, Episode.episode == found.c.episode, found.c.place == 1)
-    query = select(Episode, found.c.cell).join(found, counts).order_by(found.c.cell, Episode.seed)
-    return (await session.execute(query)).all()
-
-
-async def counted_places(session: AsyncSession, batch_id: UUID) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Of the episodes that count: their runs, and their indices there."""
-    found = _by_place([batch_id]).subquery()
-    query = select(found.c.run_id, found.c.episode).where(found.c.place == 1)
-    return (await session.execute(query)).all()
+    columns = (found.c.run_id, found.c.episode, found.c.cell, found.c.seed, found.c.status)
+    return (await session.execute(select(*columns).where(found.c.place == 1))).all()
 
 
 def _by_place(batch_ids: Sequence[UUID]) -> Select[Any]:
@@ -112,6 +104,7 @@ def _by_place(batch_ids: Sequence[UUID]) -> Select[Any]:
             Run.cell,
             Episode.run_id,
             Episode.episode,
+            Episode.seed,
             Episode.status,
             Episode.total_reward,
             newest.label("place"),

@@ -35,8 +35,8 @@ class BatchResults:
         counted: dict[UUID, set[int]] = {}
         async with self.database.reading() as session:
             views = [run_view(run) for run in await repository.runs_of(session, [batch_id])]
-            for run_id, episode in await repository.counted_places(session, batch_id):
-                counted.setdefault(run_id, set()).add(episode)
+            for episode in await repository.counted_episodes(session, batch_id):
+                counted.setdefault(episode.run_id, set()).add(episode.episode)
         reported = []
         for index, cell in enumerate(batch.cells):
             of_cell = [view for view in views if view.cell == index]

@@ -151,6 +151,10 @@ class BatchView(BatchSummary):
     request: dict[str, Any] = Field(description="What was asked for.")
     cells: list[CellView]
 
+    def summary(self) -> BatchSummary:
+        """Without the cells."""
+        return BatchSummary.model_validate(self.model_dump(include=set(BatchSummary.model_fields)))
+
 
 class BatchList(BaseModel):
     """A page of batches."""

@@ -15,7 +15,7 @@ from app.access import Caller
 from app.batches import repository
 from app.batches.grid import cells, count
 from app.batches.models import Batch
-from app.batches.schemas import BatchList, BatchRequest, BatchSummary, BatchView, CellView, RetryRequest
+from app.batches.schemas import BatchList, BatchRequest, BatchView, CellView, RetryRequest
 from app.batches.state import batch_views
 from app.body import FindAgent
 from app.db import Database, now
@@ -99,10 +99,7 @@ class BatchService:
         async with self._database.reading() as session:
             rows = await repository.list_batches(session, caller.sees, limit=limit + 1, after=after)
             views = await batch_views(session, rows[:limit])
-        summaries = [
-            BatchSummary.model_validate(view.model_dump(include=set(BatchSummary.model_fields))) for view in views
-        ]
-        return BatchList(data=summaries, has_more=len(rows) > limit)
+        return BatchList(data=[view.summary() for view in views], has_more=len(rows) > limit)
 
     async def retry(self, caller: Caller, batch_id: UUID, request: RetryRequest) -> BatchView:
         """Play again what did not succeed, and nothing else.
@@ -122,9 +119,9 @@ class BatchService:
                 raise InvalidRequestError(f"cells: this batch has the cells 0 to {len(batch.cells) - 1}.")
             [view] = await batch_views(session, [batch])
             succeeded: dict[int, set[int]] = {}
-            for episode, cell in await repository.counted_episodes(session, batch_id):
+            for episode in await repository.counted_episodes(session, batch_id):
                 if episode.status == "succeeded":
-                    succeeded.setdefault(cell, set()).add(episode.seed)
+                    succeeded.setdefault(episode.cell, set()).add(episode.seed)
             owner = replace(caller, owner=batch.owner)
             runs: list[Run] = []
             for index in chosen:

@@ -54,7 +54,7 @@ class BatchStream:
             while not self._closed.is_set():
                 events = [encode("cell", cell) for cell in view.cells if told.get(cell.cell) != cell]
                 told = {cell.cell: cell for cell in view.cells}
-                now = BatchSummary.model_validate(view.model_dump(include=set(BatchSummary.model_fields)))
+                now = view.summary()
                 if now != summary:
                     events.insert(0, encode("batch", now))
                     summary = now

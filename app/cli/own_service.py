@@ -8,13 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import uvicorn
-
 from app.cli.client import ServiceClient
 from app.cli.configured import read_settings
 from app.cli.exits import CommandError
 from app.cli.server import BACKLOG, Server
-from app.main import create_app
 
 PATIENCE_S = 10.0
 """It ends only with the command, or with a bug."""
@@ -32,11 +29,7 @@ def own_service(folder: Path) -> Iterator[ServiceClient]:
         settings = settings.model_copy(update={"log_level": "WARNING"})
     # It opens no windows: frames are drawn without looking for a screen, and for words about there being none.
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
-    app = create_app(settings)
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=settings.shutdown_s, backlog=BACKLOG
-    )
-    server = Server(config, (app.state.stream, app.state.batch_stream))
+    server = Server(settings)
     listening = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
     # Not waited for at a second Ctrl-C: what is stored is stored.
     thread = threading.Thread(target=server.run, args=([listening],), name="service", daemon=True)

@@ -6,15 +6,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.artifacts.report.html import report_html, typical_gifs
+from app.artifacts.report.html import EMBEDDED_BYTES, report_html, typical_gifs
 from app.artifacts.report.markdown import report_markdown
 from app.artifacts.report.model import BatchReport, CellEpisode
 from app.cli.client import ServiceClient
 from app.cli.exits import UNREACHABLE, CommandError
 from gym_llm.results import GIF, episode_file
 
-EMBEDDED_BYTES = 64 * 2**20
-"""Of all GIFs together, in one page; those beyond are linked to."""
 GIFS = "gifs"
 Place = Callable[[CellEpisode, bool], str | None]
 """Of an episode with a GIF, and whether it stands for its cell: where the report finds the GIF, from its folder."""

@@ -4,8 +4,8 @@ import asyncio
 import ipaddress
 import signal
 import socket
-from collections.abc import Sequence
 from types import FrameType
+from typing import Any
 
 import typer
 import uvicorn
@@ -29,16 +29,15 @@ class Server(uvicorn.Server):
     """Ends open event streams when it is told to stop: they would hold the process until the runs are over.
 
     Args:
-        config: of uvicorn.
-        streams: to be ended.
+        settings: of the service.
         url: that is told once it serves; None = nobody needs to know.
     """
 
-    def __init__(
-        self, config: uvicorn.Config, streams: Sequence[RunStream | BatchStream], url: str | None = None
-    ) -> None:
-        super().__init__(config)
-        self._streams = streams
+    def __init__(self, settings: Settings, url: str | None = None) -> None:
+        app = create_app(settings)
+        quiet: dict[str, Any] = {"log_level": "warning", "access_log": False}
+        super().__init__(uvicorn.Config(app, **quiet, timeout_graceful_shutdown=settings.shutdown_s, backlog=BACKLOG))
+        self._streams: tuple[RunStream | BatchStream, ...] = (app.state.stream, app.state.batch_stream)
         self._url = url
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -67,13 +66,9 @@ def serve(host: str, port: int, *, insecure: bool) -> None:
         )
     try:
         listening = _listen(host, port)
-        app = create_app(settings)
+        server = Server(settings, _url(listening))
     except (OSError, OverflowError) as error:
         raise CommandError(f"cannot serve on {host}:{port} with data in {settings.data_dir}: {error}") from None
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=settings.shutdown_s, backlog=BACKLOG
-    )
-    server = Server(config, (app.state.stream, app.state.batch_stream), _url(listening))
     # uvicorn raises the signal that stopped it again when all is done: being told to stop is no failure.
     for sig in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sig, _stop)

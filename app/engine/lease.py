@@ -1,6 +1,7 @@
 """Signs of life of workers: how often, what happens to the runs of one that gives none, and what it does itself."""
 
 import asyncio
+import math
 import os
 import time
 from collections.abc import Callable
@@ -38,17 +39,41 @@ class Lease:
         return self.lost_after_s / 3
 
 
-async def retry_stalled(app: procrastinate.App, lease: Lease) -> None:
+class Outages:
+    """Knows when the database was away: no worker could give a sign of life then, and none is lost for that.
+
+    Args:
+        lease: that workers must keep.
+        clock: in seconds.
+    """
+
+    def __init__(self, lease: Lease, clock: Callable[[], float] = time.monotonic) -> None:
+        self._lease = lease
+        self._clock = clock
+        self._reached = clock()
+        self._ended = -math.inf
+
+    def over(self) -> bool:
+        """Whether every worker has had the time to give a sign of life; to be asked at each look at the database."""
+        now, before = self._clock(), self._reached
+        self._reached = now
+        if now - before > 2 * self._lease.sweep_s:
+            self._ended = now
+        return now - self._ended >= self._lease.lost_after_s
+
+
+async def retry_stalled(app: procrastinate.App, lease: Lease, outages: Outages | None = None) -> None:
     """Put the runs of lost workers back into the queue, for ever. Many may try; one at a time does it."""
+    outages = outages or Outages(lease)
     while True:
         await asyncio.sleep(lease.sweep_s)
         try:
-            await _sweep(app, lease)
+            await _sweep(app, lease, outages)
         except (procrastinate.exceptions.ConnectorException, psycopg.Error) as error:
             log.warning("sweep failed", error=type(error).__name__)
 
 
-async def _sweep(app: procrastinate.App, lease: Lease) -> None:
+async def _sweep(app: procrastinate.App, lease: Lease, outages: Outages) -> None:
     connector = app.connector
     assert isinstance(connector, procrastinate.PsycopgConnector)  # noqa: S101 - made by the engine
     async with connector.pool.connection() as connection, connection.transaction():
@@ -56,6 +81,8 @@ async def _sweep(app: procrastinate.App, lease: Lease) -> None:
             await connection.execute("SELECT pg_try_advisory_xact_lock(hashtext(%s))", (SWEEP_LOCK,))
         ).fetchone()
         if row is None or not (row[0] if isinstance(row, tuple) else next(iter(row.values()))):
+            return
+        if not outages.over():
             return
         for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=lease.lost_after_s):
             log.warning("worker lost, its run goes back into the queue", run=job.task_kwargs.get("run_id"))

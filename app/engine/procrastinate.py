@@ -109,7 +109,8 @@ class ProcrastinateEngine:
                     # Runs are long and can be taken up again anywhere, so nothing is won by waiting for them.
                     shutdown_graceful_timeout=0.1,
                     update_heartbeat_interval=self._lease.heartbeat_s,
-                    stalled_worker_timeout=self._lease.lost_after_s,
+                    # Who is lost is the sweeper's to say; this only tidies up.
+                    stalled_worker_timeout=10 * self._lease.lost_after_s,
                     delete_jobs=DeleteJobCondition.ALWAYS,
                     fetch_job_polling_interval=1.0,
                     abort_job_polling_interval=1.0,

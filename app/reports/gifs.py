@@ -4,13 +4,11 @@ from collections.abc import AsyncIterator
 
 from app.access import Caller
 from app.artifacts.base import StoredFile
+from app.artifacts.report.html import EMBEDDED_BYTES
 from app.artifacts.report.model import BatchReport, CellEpisode, ReportedCell
 from app.errors import NotFoundError, UnavailableError
 from app.runs.files import RunFiles
 from gym_llm.results import GIF
-
-EMBEDDED_BYTES = 64 * 2**20
-"""Of all GIFs together, in one page; those beyond are linked to."""
 
 
 async def drop_missing_gifs(report: BatchReport, files: RunFiles, caller: Caller) -> None:

@@ -77,7 +77,6 @@ class RunService(Records):
             IdempotencyMismatchError: the key was used with another body.
             TooManyRunsError: as many runs of its owner are active as may be.
         """
-        self._check(request)
         digest = _digest(request, parent)
         if idempotency_key and (earlier := await self._earlier(caller, idempotency_key, digest)):
             return earlier

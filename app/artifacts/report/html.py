@@ -13,6 +13,8 @@ from app.artifacts.report import words
 from app.artifacts.report.model import BatchReport
 from app.artifacts.report.plots import differences_plot, returns_plot
 
+EMBEDDED_BYTES = 64 * 2**20
+"""Of all GIFs together, in one page; those beyond are linked to."""
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("app.artifacts.report"),
     autoescape=True,

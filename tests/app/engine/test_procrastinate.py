@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from app.db import Database
-from app.engine.lease import Lease, retry_stalled
+from app.engine.lease import Lease, Outages, retry_stalled
 from app.engine.procrastinate import RETRY_MAX_S, ProcrastinateEngine, PutBack
 from app.runs import repository
 from tests.app.rows import make_run
@@ -202,6 +202,38 @@ async def test_the_job_of_a_lost_worker_is_put_back_once_by_any_number_of_sweepe
             sweeper.cancel()
         await asyncio.gather(*sweepers, return_exceptions=True)
     assert (again["status"], again["attempts"]) == ("todo", 1)
+
+
+async def test_signs_of_life_that_the_database_could_not_take_are_waited_for(database: Database, work: Work):
+    at, step = [0.0], [0.0]
+
+    def clock() -> float:
+        at[0] += step[0]
+        return at[0]
+
+    looks: list[bool] = []
+
+    class Told(Outages):
+        def over(self) -> bool:
+            looks.append(super().over())
+            return looks[-1]
+
+    conninfo = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=conninfo))
+    async with engine_of(database, work) as engine, app.open_async():
+        await submit(engine, database)
+        await app.job_manager.fetch_job(queues=["runs"], worker_id=await app.job_manager.register_worker())
+        outages = Told(LEASE, clock)
+        at[0] += 100 * LEASE.sweep_s  # It was away from now on, and has just come back.
+        sweeper = asyncio.create_task(retry_stalled(app, LEASE, outages))
+        await asyncio.sleep(2 * LEASE.lost_after_s)  # By now the worker's only sign of life is older than its lease.
+        await until(lambda: len(looks) >= 3)
+        assert not any(looks)
+        assert [job["status"] for job in await jobs(database)] == ["doing"]
+        step[0] = LEASE.sweep_s
+        await until_jobs(database, "todo")
+        sweeper.cancel()
+        await asyncio.gather(sweeper, return_exceptions=True)
 
 
 async def test_the_job_of_a_worker_lost_while_it_was_cancelled_is_put_back_too(database: Database, work: Work):
