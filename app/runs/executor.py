@@ -42,7 +42,7 @@ log = structlog.get_logger()
 
 MAX_LOSSES = 3
 """Workers lost at the same step before a run is given up: it probably takes them down itself. One that another loss
-would end is a suspect, and on trial until it has taken a step."""
+would end is a suspect until it has taken a step."""
 
 RELEASE_S = 20.0
 """How long a run is tried to be given back: without that, its worker counts as lost."""
@@ -77,8 +77,8 @@ class Executor:
             DBAPIError: the database is out of reach.
         """
         async with self.database.reading() as session:
-            suspect = await repository.is_suspect(session, run_id, MAX_LOSSES - 1)
-        async with self._turns.turn(suspect=suspect) as turn:
+            losses = await repository.coming_losses(session, run_id)
+        async with self._turns.turn(lost_with=losses > 0, suspect=losses == MAX_LOSSES - 1) as turn:
             await self._carry_out(run_id, turn)
 
     async def _carry_out(self, run_id: UUID, turn: Turn) -> None:
@@ -214,7 +214,6 @@ class LiveRun:
                 seed=seed,
             )
             async with camera:
-                await self._turn.set_up()
                 most = self._executor.max_episode_steps
                 limit = min(self._experiment.max_steps or most, most)
                 steps = play(env, agent, seed=seed, episode=episode, max_steps=limit, past=past, lessons=lessons)
@@ -232,7 +231,7 @@ class LiveRun:
             self._learned.append(list(step.lessons.learned))
         if not step.replayed:
             await self._log.append(step)
-            await self._acquit()
+            await self._end_turn()
         self._budget.count(step)
         if step.decision.decided and not (step.replayed or step.last):
             await self._check_batch()
@@ -242,10 +241,10 @@ class LiveRun:
         if self._run.batch_id is not None and self._experiment.max_cost_usd is not None:
             await self._executor.check_batch(self._run, self._log.cost_usd)
 
-    async def _acquit(self) -> None:
-        if self._turn.on_trial:
+    async def _end_turn(self) -> None:
+        if self._turn.waited_for:
             await self._log.flush()
-            await self._turn.acquit()
+            await self._turn.over()
 
     async def _publish(self, episode: int) -> None:
         await self._log.flush()  # A worker that lost its claim learns it here: its files must not replace better ones.

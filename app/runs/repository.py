@@ -100,11 +100,11 @@ async def claim(session: AsyncSession, run_id: UUID, token: UUID) -> Run | None:
     return await get_run(session, run_id)
 
 
-async def is_suspect(session: AsyncSession, run_id: UUID, losses: int) -> bool:
-    """Whether the coming claim of a run will count `losses` workers lost at the step where it is."""
-    counted = Run.losses + case((Run.worker_token.is_not(None), 1), else_=0)
-    query = select(Run.id).where(Run.id == run_id, Run.lost_at_step == Run.steps, counted == losses)
-    return await session.scalar(query) is not None
+async def coming_losses(session: AsyncSession, run_id: UUID) -> int:
+    """How many workers the coming claim of a run will count as lost at the step where it is."""
+    before = case((Run.lost_at_step == Run.steps, Run.losses), else_=0)
+    query = select(before + case((Run.worker_token.is_not(None), 1), else_=0)).where(Run.id == run_id)
+    return await session.scalar(query) or 0
 
 
 async def release(session: AsyncSession, run_id: UUID, token: UUID) -> bool:

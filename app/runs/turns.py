@@ -5,49 +5,51 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 TAKEN_UP_AT_ONCE = 2
-"""Runs that are claimed and set up at the same time: the others are still nobody's if the worker is lost meanwhile."""
+"""Runs that a worker was lost with, and that have not taken a step since they were taken up again."""
 TAKE_UP_S = 5.0
-"""Longest wait for others to be set up: an environment that hangs holds up nobody for longer."""
+"""Longest wait for such a place: slow models hold up nobody for longer."""
 
 
 class Turn:
-    """Of one run: it is taken up, then set up, and where it is a suspect, on trial until it has taken a step."""
+    """Of one run, until it has taken a step."""
 
-    def __init__(self, place: AsyncExitStack, trial: AsyncExitStack) -> None:
-        self._place = place
-        self._trial = trial
-        self.on_trial = False
+    def __init__(self, held: AsyncExitStack) -> None:
+        self._held = held
+        self.waited_for = False
+        """Whether others may be waiting for the step."""
 
-    async def set_up(self) -> None:
-        """It plays: let the next run be taken up."""
-        await self._place.aclose()
-
-    async def acquit(self) -> None:
-        """It has taken a step, and the worker is still there: let the next suspect be tried."""
-        self.on_trial = False
-        await self._trial.aclose()
+    async def over(self) -> None:
+        """The step is stored, and the worker is still there: the run has not taken it down."""
+        self.waited_for = False
+        await self._held.aclose()
 
 
 class Turns:
-    """Of all runs of a worker. A worker plays many runs, and takes the innocent ones down with it: so they are taken up
-    a few at a time, and suspects are tried one at a time, the others waiting unclaimed."""
+    """Of all runs of a worker. A worker plays many runs, and takes the innocent ones down with it: so those that a
+    worker was lost with are taken up a few at a time, and suspects one at a time, the others waiting unclaimed."""
 
     def __init__(self) -> None:
         self._one_suspect = asyncio.Lock()
         self._places = asyncio.Semaphore(TAKEN_UP_AT_ONCE)
 
     @asynccontextmanager
-    async def turn(self, *, suspect: bool) -> AsyncIterator[Turn]:
-        """Wait for the turn of a run."""
-        async with AsyncExitStack() as trial, AsyncExitStack() as place:
-            turn = Turn(place, trial)
+    async def turn(self, *, lost_with: bool, suspect: bool) -> AsyncIterator[Turn]:
+        """Wait for the turn of a run.
+
+        Args:
+            lost_with: whether workers were lost with it at the step where it is.
+            suspect: whether one more would end it.
+        """
+        async with AsyncExitStack() as held:
+            turn = Turn(held)
             if suspect:
-                await trial.enter_async_context(self._one_suspect)
-                turn.on_trial = True
-            try:
-                async with asyncio.timeout(TAKE_UP_S):
-                    await self._places.acquire()
-                place.callback(self._places.release)
-            except TimeoutError:
-                pass
+                await held.enter_async_context(self._one_suspect)
+            if lost_with:
+                turn.waited_for = True
+                try:
+                    async with asyncio.timeout(TAKE_UP_S):
+                        await self._places.acquire()
+                    held.callback(self._places.release)
+                except TimeoutError:
+                    pass
             yield turn

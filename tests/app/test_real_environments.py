@@ -34,10 +34,11 @@ STEPS = 2
 @pytest.mark.timeout(5000)
 def test_a_real_model_plays_every_family(serve: Serve, real_server: tuple[str, str]) -> None:
     host, model = real_server
-    server = serve(OLLAMA_HOST=host, llm_timeout_s=900, max_running_runs=2)
+    # One run after the other, with a context of the same size for all: the server keeps what it has read of a prompt.
+    server = serve(OLLAMA_HOST=host, llm_timeout_s=900, max_running_runs=1)
     with server.client() as client:
         # A model of random weights seldom gives an action that is allowed: short answers, and the run goes on.
-        agent = {"backend": "ollama", "model": model, "history": 1, "max_tokens": 24}
+        agent = {"backend": "ollama", "model": model, "history": 1, "max_tokens": 24, "num_ctx": 8192}
         runs = {
             id: client.post(
                 "/runs", json={"agent": agent, "environment": {"name": id}, "experiment": {"max_steps": STEPS}}

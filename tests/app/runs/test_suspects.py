@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 from app.bootstrap import Service, build
 from app.runs.executor import MAX_LOSSES
 from app.runs.models import Run
+from app.runs.turns import TAKEN_UP_AT_ONCE
 from app.settings import Settings
 from gym_llm.backends import Question, Reply
 from gym_llm.config import AgentConfig, EnvironmentConfig, ExperimentConfig
@@ -110,4 +111,20 @@ async def test_a_suspect_whose_episodes_take_their_first_steps_at_once(settings:
         await submit(service, 1, worker_token=uuid7(), experiment=together)
         await backend.until_asked(3)
         await backend.free(1, 2, 3)
+        await until_over(service)
+
+
+async def test_runs_that_a_worker_was_lost_with_are_taken_up_a_few_at_a_time(settings: Settings):
+    backend = HeldBackend()
+    service = build(settings, {"openai": backend})
+    async with service.running():
+        for seed in range(TAKEN_UP_AT_ONCE + 2):
+            await submit(service, seed, losses=0, lost_at_step=None, worker_token=uuid7())
+        await backend.until_asked(TAKEN_UP_AT_ONCE)
+        # The others are not claimed: if this worker is lost now, it is not counted against them.
+        assert await losses(service) == [0] * 2 + [1] * TAKEN_UP_AT_ONCE
+        await submit(service, 9, losses=0, lost_at_step=None)
+        await backend.until_asked(TAKEN_UP_AT_ONCE + 1)  # Nobody waits where no worker was lost.
+        assert backend.asked[-1] == 9
+        await backend.free(*range(10))
         await until_over(service)
