@@ -1,4 +1,4 @@
-"""The jobs in Postgres: each is settled by the worker that has it, and by no other."""
+"""The jobs in Postgres: each is settled by the worker that has it, once for each time it has it."""
 
 from datetime import UTC, datetime
 
@@ -11,7 +11,8 @@ SETTLE_S = 60.0
 """How long a database that is away is waited for. A worker that gives up ends soon, and the sweeper finds its jobs."""
 _HELD = """
     (SELECT id FROM procrastinate_jobs
-     WHERE id = %(job_id)s AND status = 'doing' AND worker_id IS NOT DISTINCT FROM %(worker_id)s FOR UPDATE) held
+     WHERE id = %(job_id)s AND status = 'doing' AND attempts = %(attempts)s
+       AND worker_id IS NOT DISTINCT FROM %(worker_id)s FOR UPDATE) held
 """
 _FINISH = f"SELECT procrastinate_finish_job_v1(held.id, %(status)s, %(delete_job)s) FROM {_HELD}"  # noqa: S608
 _RETRY = f"""
@@ -20,8 +21,9 @@ _RETRY = f"""
 
 
 class FencedJobs(JobManager):
-    """Settles no job that another worker has by now: that one would go on with a run that has no job any more, and
-    whatever interrupted it would leave the run without a worker for ever.
+    """Settles no job that another worker has by now, or the same one once more, as where it was cut off for a while and
+    its jobs put back: that one would go on with a run that has no job any more, and whatever interrupted it would leave
+    the run without a worker for ever.
 
     A connection that breaks is no reason to leave a job unsettled either: nobody else would touch it as long as its
     worker lives.
@@ -45,4 +47,6 @@ class FencedJobs(JobManager):
         failed = procrastinate.exceptions.ConnectorException
         async for attempt in stamina.retry_context(on=failed, attempts=None, timeout=SETTLE_S, wait_max=5.0):
             with attempt:
-                await self.connector.execute_query_async(query, job_id=job.id, worker_id=job.worker_id, **values)
+                await self.connector.execute_query_async(
+                    query, job_id=job.id, worker_id=job.worker_id, attempts=job.attempts, **values
+                )

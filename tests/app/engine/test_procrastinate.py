@@ -28,6 +28,7 @@ TO_ANOTHER = """
     WITH another AS (INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() + interval '1 hour') RETURNING id)
     UPDATE procrastinate_jobs SET worker_id = another.id FROM another
 """
+PUT_BACK = "SELECT procrastinate_retry_job_v2(id, now(), NULL, NULL, NULL) FROM procrastinate_jobs"
 TERMINATE = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -50,6 +51,19 @@ class Work:
         except asyncio.CancelledError:
             self.interrupted[run_id] += 1
             raise
+
+
+class EachLetGo(Work):
+    """Lets go of each thing that it was given to do by itself, in the order in which they were begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.each: list[asyncio.Event] = []
+
+    async def execute(self, run_id: UUID) -> None:
+        self.begun[run_id] += 1
+        self.each.append(asyncio.Event())
+        await self.each[-1].wait()
 
 
 @pytest.fixture
@@ -260,6 +274,24 @@ async def test_a_job_that_another_worker_has_by_now_is_left_to_it(database: Data
         await until_jobs(database, "doing")
         assert [job["lock"] for job in await jobs(database)] == [str(run_id)]
     assert work.begun[run_id] == 1
+
+
+async def test_a_job_that_its_worker_has_taken_up_again_is_left_to_the_second_time(database: Database):
+    work = EachLetGo()
+    async with engine_of(database, work, slots=2) as engine:
+        run_id = await submit(engine, database)
+        await until(lambda: len(work.each) == 1)
+        async with database.writing() as session:
+            await session.execute(text(PUT_BACK))  # As where the worker counted as lost, and was cut off only.
+        await until(lambda: len(work.each) == 2)
+        work.each[0].set()
+        other_id = await submit(engine, database)
+        await until(lambda: work.begun[other_id] == 1)  # There is a place for it now: the first time is settled.
+        work.each[2].set()
+        await until_jobs(database, "doing")
+        assert [job["lock"] for job in await jobs(database)] == [str(run_id)]
+        work.each[1].set()
+        await until_jobs(database)
 
 
 @pytest.mark.parametrize("fails", [False, True])
