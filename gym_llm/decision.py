@@ -8,12 +8,16 @@ from typing import Any, Literal, TypedDict
 
 import gymnasium as gym
 
-from gym_llm.backends.base import Reply, Usage
+from gym_llm.backends.base import Cut, Reply, Usage
 from gym_llm.errors import InvalidReplyError, SpaceError
 from gym_llm.spaces import from_json, to_json
 
 Outcome = Literal["valid", "repaired", "fallback"]
 
+_CUTS: Mapping[Cut, str] = {
+    "limit": "it was cut off by the token limit before it ended, so be shorter",
+    "server": "it was broken off before it ended, so be shorter and do not repeat yourself",
+}
 _THOUGHTS = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
 
 
@@ -85,7 +89,7 @@ def read_object(reply: Reply, needed: Sequence[str]) -> dict[str, Any]:
     start = text.find("{")
     if start < 0 and not text.strip():
         thought = ": the token limit was spent on thinking, before the answer began"
-        raise InvalidReplyError(f"it was empty{thought if reply.cut else ''}")
+        raise InvalidReplyError(f"it was empty{thought if reply.cut == 'limit' else ''}")
     if start < 0:
         raise InvalidReplyError(_or_cut(reply, "it holds no JSON object"))
     try:
@@ -127,4 +131,4 @@ def storable(text: str) -> str:
 
 
 def _or_cut(reply: Reply, problem: str) -> str:
-    return "it was cut off by the token limit before it ended, so be shorter" if reply.cut else problem
+    return _CUTS[reply.cut] if reply.cut else problem

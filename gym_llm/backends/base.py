@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NotRequired, Protocol, TypedDict
+from typing import Any, Literal, NotRequired, Protocol, TypedDict
 
 from gym_llm.config import AgentConfig
 from gym_llm.llm_env import EnvDefinition
@@ -48,12 +48,16 @@ class Question:
     definition: EnvDefinition
 
 
+Cut = Literal["limit", "server"]
+"""What ended a text too early: its token limit, or its server, as Ollama where a model repeats itself on and on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back: the text, whether the token limit cut it, and what it took to get it."""
+    """What came back: the text, what cut it short if anything did, and what it took to get it."""
 
     text: str
-    cut: bool = False
+    cut: Cut | None = None
     usage: Usage = field(default_factory=Usage)
     cost_usd: float | None = None
     """At list prices; None where the price is not known."""
@@ -61,6 +65,13 @@ class Reply:
     """Requests sent for it, the ones that failed and were retried included."""
     problem: str | None = None
     """The last failure that a retry mended, in words."""
+
+
+def cut_by(reason: object) -> Cut | None:
+    """What ended a text too early, by the reason that its server gives for the end; none = it broke the text off."""
+    if reason is None:
+        return "server"
+    return "limit" if reason == "length" else None
 
 
 @dataclass(frozen=True, slots=True)

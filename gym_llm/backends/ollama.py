@@ -12,7 +12,7 @@ import httpx
 import ollama
 from httpx_aiohttp import AiohttpTransport
 
-from gym_llm.backends.base import Question, Reply, Usage
+from gym_llm.backends.base import Question, Reply, Usage, cut_by
 from gym_llm.backends.context import Context
 from gym_llm.backends.failures import RequestError, http_failure, lost_connection
 from gym_llm.backends.llm import LLMBackend, Offers, Parameters
@@ -116,7 +116,7 @@ class OllamaBackend(LLMBackend[ollama.AsyncClient]):
             _log.warning("%s: %s: %s", self.name, model, problem)
         return Reply(
             text=answer.message.content or "",  # What the model thought first is in `thinking`, and is no reflection.
-            cut=answer.done_reason == "length",
+            cut=cut_by(answer.done_reason),
             usage=Usage(prompt=read, completion=answer.eval_count or 0),
             problem=problem,
         )

@@ -13,7 +13,7 @@ import httpx2
 import openai
 import orjson
 
-from gym_llm.backends.base import Message, Question, Reply, Usage
+from gym_llm.backends.base import Message, Question, Reply, Usage, cut_by
 from gym_llm.backends.failures import RequestError, http_failure, lost_connection
 from gym_llm.backends.llm import LLMBackend, Offers, Parameters
 from gym_llm.pricing import cost_usd
@@ -149,7 +149,7 @@ def _read(completion: Any) -> Reply:
     match completion:
         case {"choices": [{"message": {**message}, **choice}, *_], **rest}:
             text = message.get("content") or message.get("refusal") or ""
-            return Reply(str(text), cut=choice.get("finish_reason") == "length", usage=_usage(rest.get("usage")))
+            return Reply(str(text), cut=cut_by(choice.get("finish_reason")), usage=_usage(rest.get("usage")))
     raise RequestError("HTTP 200, but the answer is not a chat completion")
 
 

@@ -1,6 +1,6 @@
 """Every family of environments, played by a real model: posted by Gymnasium's own id, each run ends as it should.
 
-With GYM_LLM_ENVIRONMENTS=every, it is every id of MiniGrid and BabyAI too, which takes most of an hour on two cores.
+With GYM_LLM_ENVIRONMENTS=every, it is every id of MiniGrid and BabyAI too: some minutes more.
 """
 
 import os
@@ -24,6 +24,14 @@ TOY_TEXT = (
     "Taxi-v4",
 )
 BOX2D = ("LunarLander-v3", "LunarLanderContinuous-v3", "BipedalWalker-v3", "BipedalWalkerHardcore-v3", "CarRacing-v3")
+CONTINUOUS = (
+    "BipedalWalker-v3",
+    "BipedalWalkerHardcore-v3",
+    "CarRacing-v3",
+    "LunarLanderContinuous-v3",
+    "MountainCarContinuous-v0",
+    "Pendulum-v1",
+)
 OURS = ("LunarLanderLLM-v2", "TaxiLLM-v3")
 MINIGRID = ("MiniGrid-Empty-5x5-v0", "MiniGrid-DoorKey-6x6-v0", "BabyAI-GoToRedBall-v0", "BabyAI-BossLevel-v0")
 if os.environ.get("GYM_LLM_ENVIRONMENTS") == "every":
@@ -37,8 +45,10 @@ def test_a_real_model_plays_every_family(serve: Serve, real_server: tuple[str, s
     # One run after the other, with a context of the same size for all: the server keeps what it has read of a prompt.
     server = serve(OLLAMA_HOST=host, llm_timeout_s=900, max_running_runs=1)
     with server.client() as client:
-        # A model of random weights seldom gives an action that is allowed: short answers, and the run goes on.
-        agent = {"backend": "ollama", "model": model, "history": 1, "max_tokens": 24, "num_ctx": 8192}
+        # Held to the schema of its answer, even a model of random weights acts by the rules, unless it has to think
+        # first, in words that never end.
+        agent = {"backend": "ollama", "model": model, "strategy": "act", "history": 1, "max_tokens": 200}
+        agent |= {"num_ctx": 8192}
         runs = {
             id: client.post(
                 "/runs", json={"agent": agent, "environment": {"name": id}, "experiment": {"max_steps": STEPS}}
@@ -46,10 +56,15 @@ def test_a_real_model_plays_every_family(serve: Serve, real_server: tuple[str, s
             for id in CLASSIC_CONTROL + TOY_TEXT + BOX2D + OURS + MINIGRID
         }
         assert {id: answer.status_code for id, answer in runs.items()} == dict.fromkeys(runs, 202)
-        ends = {id: _end(server, answer.json()["id"]) for id, answer in runs.items()}
-    assert ends == dict.fromkeys(runs, ("succeeded", None))
+        played = {id: _play(server, answer.json()["id"]) for id, answer in runs.items()}
+    assert {id: end for id, (end, _) in played.items()} == dict.fromkeys(runs, ("succeeded", None))
+    # The numbers of continuous actions are of any length, and beyond all bounds.
+    outcomes = {id: outcomes for id, (_, outcomes) in played.items() if id not in CONTINUOUS}
+    assert outcomes == dict.fromkeys(outcomes, {"valid"})
 
 
-def _end(server: Server, run_id: str) -> tuple[str, str | None]:
-    run = [event.data for event in watch(server, run_id) if event.kind == "run"][-1]
-    return run["status"], run["error"] and run["error"]["message"]
+def _play(server: Server, run_id: str) -> tuple[tuple[str, str | None], set[str]]:
+    events = list(watch(server, run_id))
+    run = [event.data for event in events if event.kind == "run"][-1]
+    outcomes = {event.data["outcome"] for event in events if event.kind == "step"}
+    return (run["status"], run["error"] and run["error"]["message"]), outcomes

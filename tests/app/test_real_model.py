@@ -1,10 +1,12 @@
 """A run with a real model, as a user starts it: YAML to a real server, its steps from the stream."""
 
 import pytest
+import yaml
 
 from tests.app.watching import watch
 from tests.conftest import Serve
 from tests.gym_llm.backends.conftest import real_server as real_server
+from tests.processes import ROOT
 
 YAML = """
 agent:
@@ -52,3 +54,26 @@ def test_a_real_model_plays(
         assert (run["status"], run["error"]) == ("succeeded", None)
         assert client.get(f"/runs/{run_id}/episodes/0/gif").headers["content-type"] == "image/gif"
         assert client.get(f"/runs/{run_id}/metrics").json()["decisions"] == 3
+
+
+@pytest.mark.timeout(900)
+def test_a_real_model_remembers(serve: Serve, real_server: tuple[str, str]) -> None:
+    host, model = real_server
+    server = serve(OLLAMA_HOST=host, llm_timeout_s=500)
+    config = yaml.safe_load((ROOT / "configs" / "lunar_lander_memory.yaml").read_text())
+    config["agent"] |= {"model": model, "history": 1, "action_rate": 1, "num_ctx": 8192}
+    config["experiment"] |= {"num_runs": 2, "max_steps": 3, "save_gif": False}
+    with server.client() as client:
+        answer = client.post("/runs", content=yaml.safe_dump(config), headers={"Content-Type": "application/yaml"})
+        assert answer.status_code == 202, answer.text
+        run_id = answer.json()["id"]
+        events = list(watch(server, run_id))
+        run = next(event.data for event in reversed(events) if event.kind == "run")
+        assert (run["status"], run["error"]) == ("succeeded", None)
+        steps = [event.data for event in events if event.kind == "step"]
+        assert [step["step"] for step in steps if step["notes"]] == [3, 3]  # Where the window is cut.
+        assert all(step["notes"]["summary"] for step in steps if step["notes"])
+        assert {step["problem"] for step in steps} == {None}
+        first, second = client.get(f"/runs/{run_id}/episodes").json()["data"]
+        assert first["lessons"]["learned"]
+        assert (first["lessons_before"], second["lessons_before"]) == (None, first["lessons"]["learned"])

@@ -105,7 +105,7 @@ async def test_on_invalid_fail_raises() -> None:
 
 
 async def test_a_reply_cut_by_its_limit_is_its_own_problem() -> None:
-    backend = FakeBackend([Reply('{"reflection": "So ma', cut=True), answer(0)])
+    backend = FakeBackend([Reply('{"reflection": "So ma', cut="limit"), answer(0)])
     decision = await make(backend).act(SEEN)
     assert "cut off by the token limit" in (decision.problem or "")
     assert "be shorter" in backend.questions[1].messages[-1]["content"]

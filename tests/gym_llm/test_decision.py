@@ -52,8 +52,10 @@ def test_refused(text: str, problem: str) -> None:
 
 def test_cut_is_told_apart() -> None:
     with pytest.raises(InvalidReplyError, match="cut off by the token limit"):
-        read_reply(Reply('{"reflection": "an', cut=True), FOUR)
-    assert read_reply(Reply('{"reflection": "r", "action": 1}', cut=True), FOUR) == ("r", 1)
+        read_reply(Reply('{"reflection": "an', cut="limit"), FOUR)
+    with pytest.raises(InvalidReplyError, match="broken off before it ended"):
+        read_reply(Reply('{"reflection": "again and again and again and', cut="server"), FOUR)
+    assert read_reply(Reply('{"reflection": "r", "action": 1}', cut="limit"), FOUR) == ("r", 1)
 
 
 def test_actions_come_out_as_plain_json() -> None:

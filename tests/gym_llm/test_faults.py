@@ -55,6 +55,7 @@ async def episode(backend: Backend, **config: object) -> list[Step]:
         ("invalid-json", "repaired", 2, "JSON"),
         ("out-of-range", "repaired", 2, "one of the integers 0 to 1"),
         ("length", "repaired", 2, "cut off by the token limit"),
+        ("broken-off", "repaired", 2, "it was broken off before it ended"),
         ("empty", "repaired", 2, "it was empty"),
         ("thought-cut", "repaired", 2, "the token limit was spent on thinking"),
         ("declined", "repaired", 2, "it holds no JSON object"),

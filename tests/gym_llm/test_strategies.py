@@ -102,7 +102,7 @@ async def test_memory_sums_up_what_falls_out_of_the_window() -> None:
         ("What?", "no summary: it holds no JSON object"),
         (said(summary=" "), 'no summary: "summary" must be a string that says something'),
         (said(summary=["a"]), 'no summary: "summary" must be a string that says something'),
-        (Reply('{"summary": "So', cut=True), "no summary: it was cut off by the token limit"),
+        (Reply('{"summary": "So', cut="limit"), "no summary: it was cut off by the token limit"),
     ],
 )
 async def test_a_summary_that_fails_is_kept_out_and_told(reply: Any, problem: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 HTTP = ("429", "429-date", "500", "503", "401", "403", "404", "quota", "no-images")
 CONNECTION = ("hang", "drop", "cut", "garbage")
-TEXT = ("invalid-json", "out-of-range", "length", "empty", "fenced", "declined", "thought-cut")
+TEXT = ("invalid-json", "out-of-range", "length", "broken-off", "empty", "fenced", "declined", "thought-cut")
 REFUSED = "refuse-"
 """Before the name of a parameter: HTTP 400 for as long as a request carries it."""
 

@@ -17,12 +17,20 @@ class Reply:
     text: str
     cut: bool
     declined: bool
+    broken_off: bool
     digest: str
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
     thought_tokens: int = 0
     """The part of `completion_tokens` that went into thoughts, which nobody sees."""
+
+    @property
+    def end(self) -> str | None:
+        """The reason for the end, as both protocols call it; None where the server broke the answer off."""
+        if self.broken_off:
+            return None
+        return "length" if self.cut else "stop"
 
     @classmethod
     def to(
@@ -48,6 +56,7 @@ class Reply:
             text=text,
             cut=cut,
             declined=fault == "declined",
+            broken_off=fault == "broken-off",
             digest=digest,
             prompt_tokens=max(1, sum(len(message.get("content") or "") for message in messages) // 4),
             cached_tokens=system // BLOCK * BLOCK if system >= MINIMUM else 0,
@@ -62,7 +71,7 @@ def _spoil(text: str, fault: str) -> str:
             return text.replace('"action":', '"action" is ')
         case "out-of-range":
             return '{"reflection":"I want an action that does not exist.","action":99}'
-        case "length":
+        case "length" | "broken-off":
             return text[: len(text) // 2]
         case "empty" | "thought-cut":
             return ""

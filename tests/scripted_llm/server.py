@@ -90,7 +90,7 @@ class ScriptedLLM:
                 "object": "chat.completion",
                 "created": 0,
                 "model": body["model"],
-                "choices": [{"index": 0, "message": message, "finish_reason": "length" if reply.cut else "stop"}],
+                "choices": [{"index": 0, "message": message, "finish_reason": reply.end}],
                 "usage": {
                     "prompt_tokens": reply.prompt_tokens,
                     "completion_tokens": reply.completion_tokens,
@@ -117,8 +117,8 @@ class ScriptedLLM:
                 "created_at": "2024-01-01T00:00:00Z",
                 "message": {"role": "assistant", "content": reply.text}
                 | ({"thinking": "Let me think."} if body.get("think") or reply.thought_tokens else {}),
-                "done": True,
-                "done_reason": "length" if reply.cut else "stop",
+                "done": not reply.broken_off,
+                **({"done_reason": reply.end} if reply.end else {}),
                 "prompt_eval_count": reply.prompt_tokens,
                 "eval_count": reply.completion_tokens,
             }

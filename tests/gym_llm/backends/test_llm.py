@@ -32,7 +32,7 @@ for _ in range(2):
 async def test_an_answer_comes_back_with_its_numbers(scripted_llm: Serving, connect: Connect, question: Ask) -> None:
     reply = await connect(scripted_llm.url).ask(question())
     assert json.loads(reply.text)["action"] == 1
-    assert (reply.cut, reply.requests, reply.problem) == (False, 1, None)
+    assert (reply.cut, reply.requests, reply.problem) == (None, 1, None)
     assert reply.usage.prompt > 500
     assert reply.usage.completion == len(reply.text) // 4
 

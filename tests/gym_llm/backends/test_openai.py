@@ -113,7 +113,7 @@ async def test_effort_is_sent_and_thoughts_are_counted(
     scripted_llm.disturb("1=thought-cut")
     reply = await backend.ask(question(backend="openai", reasoning_effort="high", max_tokens=50))
     assert scripted_llm.llm.parameters[-1]["reasoning_effort"] == "high"
-    assert (reply.text, reply.cut) == ("", True)
+    assert (reply.text, reply.cut) == ("", "limit")
     assert reply.usage.completion > 50  # Thoughts are billed like words.
 
 
