@@ -62,7 +62,13 @@ def figures(episodes: list[Row], steps: list[Row], random: float | None, thresho
     mean = math.fsum(rewards) / len(rewards) if rewards else None
     error = statistics.stdev(rewards) / math.sqrt(len(rewards)) if len(rewards) > 1 else None
     outcomes = Counter(step["outcome"] for step in decided)
-    costs = [step["cost_usd"] for step in decided]
+    lessons = [
+        {**json.loads(episode["lessons"]), "run_id": episode["run_id"], "episode": episode["episode"]}
+        for episode in episodes
+        if episode["lessons"]
+    ]
+    paid = [*decided, *lessons]
+    costs = [each["cost_usd"] for each in paid]
     latencies = [step["latency_ms"] for step in decided]
     progress = None
     if mean is not None and random is not None and threshold is not None and threshold > random:
@@ -86,20 +92,20 @@ def figures(episodes: list[Row], steps: list[Row], random: float | None, thresho
         "invalid_action_rate": (outcomes["repaired"] + outcomes["fallback"]) / len(decided) if decided else None,
         "fallback_rate": outcomes["fallback"] / len(decided) if decided else None,
         **{
-            name: sum(step[name] for step in decided)
+            name: sum(each[name] for each in paid)
             for name in ("attempts", "prompt_tokens", "cached_tokens", "completion_tokens")
         },
-        "cost_usd": None if None in costs or not costs else by_episode(decided, "cost_usd"),
+        "cost_usd": None if None in costs or not costs else by_episode(paid, "cost_usd"),
         "mean_latency_ms": by_episode(decided, "latency_ms") / len(decided) if decided else None,
         "max_latency_ms": max(latencies, default=None),
     }
 
 
-def by_episode(decided: list[Row], name: str) -> float:
+def by_episode(paid: list[Row], name: str) -> float:
     """A sum, rounded once for each episode and once over all."""
     episodes: dict[tuple[str, int], list[float]] = {}
-    for step in decided:
-        episodes.setdefault((step["run_id"], step["episode"]), []).append(step[name])
+    for each in paid:
+        episodes.setdefault((each["run_id"], each["episode"]), []).append(each[name])
     return math.fsum(math.fsum(values) for values in episodes.values())
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from app.artifacts.report.rows import ReportedEpisode, ReportedRun
 from app.db import Database
 from app.errors import NotFoundError
-from app.reports.totals import step_totals
+from app.reports.totals import episode_totals
 from app.runs import repository
 from app.runs.schemas import RunView
 from app.runs.stored_run import StoredRun
@@ -41,7 +41,7 @@ async def reported_run(
     async for episode in StoredRun.of(database, run).episodes():
         if counted is not None and episode.episode not in counted:
             continue
-        totals = await step_totals(database, run.id, episode.episode, episode.num_steps)
+        totals = await episode_totals(database, run.id, episode)
         kept = run.experiment.save_gif and episode.status != "running"
         found = episode.model_dump(include=set(ReportedEpisode.model_fields))
         gif = link(run.id, episode.episode) if kept else None

@@ -9,7 +9,7 @@ from gym_llm.statistics.comparison import (
     holm,
     permutation_p_value,
 )
-from gym_llm.statistics.episodes import EpisodeResult, Status, StepTotals, add_up, scored
+from gym_llm.statistics.episodes import EpisodeResult, EpisodeTotals, Status, add_up, scored
 from gym_llm.statistics.intervals import (
     bootstrap_interval,
     interquartile_mean,
@@ -22,10 +22,10 @@ from gym_llm.statistics.intervals import (
 __all__ = [
     "CellStatistics",
     "EpisodeResult",
+    "EpisodeTotals",
     "PairedComparison",
     "PairedDifference",
     "Status",
-    "StepTotals",
     "add_up",
     "bootstrap_interval",
     "cell_statistics",

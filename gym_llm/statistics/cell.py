@@ -22,7 +22,8 @@ from gym_llm.statistics.intervals import (
 class CellStatistics(BaseModel):
     """Failed and unfinished episodes are counted, and left out of every average of rewards, steps and successes.
 
-    What decisions took (tokens, cost, latency) is told of all of them: that of a failed episode was paid for too.
+    What decisions took (tokens, cost, latency) is told of all of them: that of a failed episode was paid for too. So
+    were the lessons that were drawn from episodes: they count in attempts, tokens and cost.
     Intervals are of 95 %; those of rewards are null below two episodes and where all rewards are equal.
     """
 
@@ -94,7 +95,7 @@ def cell_statistics(
         prompt_tokens=totals.prompt_tokens,
         cached_tokens=totals.cached_tokens,
         completion_tokens=totals.completion_tokens,
-        cost_usd=totals.cost_usd if totals.priced == totals.decisions else None,
+        cost_usd=totals.cost_usd if totals.priced == totals.decisions + totals.lessons else None,
         mean_latency_ms=share(totals.latency_ms, totals.decisions),
         max_latency_ms=totals.max_latency_ms,
     )

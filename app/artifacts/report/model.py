@@ -12,7 +12,8 @@ from gym_llm.statistics import CellStatistics, PairedComparison
 
 METHOD = (
     "Episodes that failed or have not ended are counted and left out of every average of rewards, steps and "
-    "successes. What decisions took (tokens, cost, latency) is told of all of them.",
+    "successes. What decisions took (tokens, cost, latency) is told of all of them, with tokens and cost of lessons "
+    "that were drawn from them.",
     "Intervals are of 95 %: of rewards by percentile bootstrap (9999 resamples, fixed seed), with Student's t beside "
     "it; of success rates by Wilson's score. There is none below two episodes or where all rewards are equal.",
     "IQM is the interquartile mean: the mean of the middle half of the rewards.",

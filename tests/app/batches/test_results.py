@@ -117,6 +117,21 @@ async def test_the_report_is_what_the_export_comes_to(client: httpx.AsyncClient,
         assert (same["first"], same["second"], same["mean_difference"]) == ("by hand", "by hand again", 0)
 
 
+async def test_lessons_are_paid_for_in_the_report_as_in_the_metrics(
+    client: httpx.AsyncClient, service: Service, tmp_path: Path
+):
+    service.backends["ollama"] = FakeBackend(obedient)
+    agents = [{**TINY, "strategy": strategy, "history": 2} for strategy in ("memory", "reflect")]
+    told = await assert_same_figures(client, await batch(client, agents, ["Counting-v0"]), tmp_path)
+    spent = ("attempts", "prompt_tokens", "cached_tokens", "completion_tokens", "cost_usd")
+    for cell in cells(told).values():
+        [run] = cell["runs"]
+        figures = (await client.get(f"/runs/{run}/metrics")).json()
+        assert {name: cell["statistics"][name] for name in spent} == {name: figures[name] for name in spent}
+        learned = cell["configuration"]["strategy"] == "memory"
+        assert [episode["totals"]["lessons"] for episode in cell["episodes"]] == [int(learned)] * 4
+
+
 async def test_each_run_of_an_export_names_its_cell(client: httpx.AsyncClient):
     played = await batch(client, [RANDOM, HEURISTIC], ["Counting-v0"], num_runs=2)
     expected = {run: cell["cell"] for cell in played["cells"] for run in cell["runs"]}

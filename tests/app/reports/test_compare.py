@@ -24,13 +24,16 @@ async def compare(client: httpx.AsyncClient, *runs: Json) -> Json:
 
 
 async def recomputed(client: httpx.AsyncClient, run: Json) -> dict[int, Json]:
-    """By episode: what its steps come to."""
+    """By episode: what its steps and its lessons come to."""
     steps = await all_steps(client, run["id"])
+    episodes = (await client.get(f"/runs/{run['id']}/episodes")).json()["data"]
+    lessons = {row["episode"]: [row["lessons"]] for row in episodes if row["lessons"]}
     found: dict[int, Json] = {}
     for episode in sorted({step["episode"] for step in steps}):
         taken = [step for step in steps if step["episode"] == episode]
         decided = [step for step in taken if step["decided"] and not step["inherited"]]
-        costs = [step["cost_usd"] for step in decided if step["cost_usd"] is not None]
+        paid = [*decided, *lessons.get(episode, [])]
+        costs = [each["cost_usd"] for each in paid if each["cost_usd"] is not None]
         found[episode] = {
             "total_reward": math.fsum(step["reward"] for step in taken),
             "num_steps": len(taken),
@@ -38,10 +41,11 @@ async def recomputed(client: httpx.AsyncClient, run: Json) -> dict[int, Json]:
                 "decisions": len(decided),
                 "repaired": sum(step["outcome"] == "repaired" for step in decided),
                 "fallback": sum(step["outcome"] == "fallback" for step in decided),
-                "attempts": sum(step["attempts"] for step in decided),
-                "prompt_tokens": sum(step["prompt_tokens"] for step in decided),
-                "cached_tokens": sum(step["cached_tokens"] for step in decided),
-                "completion_tokens": sum(step["completion_tokens"] for step in decided),
+                "lessons": len(paid) - len(decided),
+                "attempts": sum(each["attempts"] for each in paid),
+                "prompt_tokens": sum(each["prompt_tokens"] for each in paid),
+                "cached_tokens": sum(each["cached_tokens"] for each in paid),
+                "completion_tokens": sum(each["completion_tokens"] for each in paid),
                 "priced": len(costs),
                 "cost_usd": math.fsum(costs) if costs else None,
                 "latency_ms": math.fsum(step["latency_ms"] for step in decided),

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy import stats
 
-from gym_llm.statistics import EpisodeResult, StepTotals, add_up, cell_statistics
+from gym_llm.statistics import EpisodeResult, EpisodeTotals, add_up, cell_statistics
 
-TOTALS = StepTotals(
+TOTALS = EpisodeTotals(
     decisions=10,
     repaired=2,
     fallback=1,
@@ -64,6 +64,14 @@ def test_one_unknown_price_makes_the_cost_unknown():
     assert cell_statistics([episode(0, 1.0, totals=TOTALS), episode(1, 1.0, totals=unpriced)]).cost_usd is None
 
 
+def test_lessons_are_paid_for_too():
+    learned = TOTALS.model_copy(update={"lessons": 1, "attempts": 16, "priced": 11, "cost_usd": 0.03})
+    found = cell_statistics([episode(0, 1.0, totals=TOTALS), episode(1, 1.0, totals=learned)])
+    assert (found.decisions, found.attempts, found.cost_usd) == (20, 31, 0.05)
+    unpriced = learned.model_copy(update={"priced": 10})
+    assert cell_statistics([episode(0, 1.0, totals=unpriced)]).cost_usd is None
+
+
 def test_what_costs_nothing_costs_0():
     free = TOTALS.model_copy(update={"cost_usd": 0.0})
     assert cell_statistics([episode(0, 1.0, totals=free)]).cost_usd == 0.0
@@ -103,9 +111,10 @@ def test_the_results_of_an_experiment_are_episodes():
 
 counts = st.integers(0, 10**6)
 any_totals = st.builds(
-    StepTotals,
+    EpisodeTotals,
     decisions=counts,
     repaired=counts,
+    lessons=counts,
     priced=counts,
     prompt_tokens=counts,
     cost_usd=st.none() | st.integers(0, 1000).map(float),
@@ -116,5 +125,5 @@ any_totals = st.builds(
 
 @given(st.lists(any_totals, max_size=6), st.integers(0, 6))
 @settings(deadline=None)
-def test_sums_of_sums_are_the_sum(totals: list[StepTotals], at: int):
+def test_sums_of_sums_are_the_sum(totals: list[EpisodeTotals], at: int):
     assert add_up([add_up(totals[:at]), add_up(totals[at:])]) == add_up(totals)
