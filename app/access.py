@@ -1,5 +1,6 @@
 """Who asks, and what that lets them see and do."""
 
+import ipaddress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -38,6 +39,14 @@ class Caller:
 
 LOCAL = Caller("local", Role.ADMIN)
 """Everybody, as long as no API key was ever made."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Authenticator(Protocol):

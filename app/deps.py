@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
-from app.access import Authenticator, Caller
+from app.access import Authenticator, Caller, is_loopback
 from app.errors import ForbiddenError, UnauthorizedError
 
 SAFE_METHODS = ("GET", "HEAD")
@@ -51,6 +51,9 @@ async def current_caller(request: Request, key: Key, session: SessionToken) -> C
     reading = request.method in SAFE_METHODS
     # Browsers send cookies along with what other sites make them ask for: those must not change anything.
     caller = await authenticator.authenticate(key, session if reading else None)
+    # A page of another site can have its name lead to this machine: to a browser, it then asks its own site.
+    if caller.key_id is None and not (request.app.state.insecure or is_loopback(request.url.hostname or "")):
+        raise ForbiddenError("Without an API key, this service can only be asked as localhost.")
     if reading:
         return caller
     if not caller.may_write:

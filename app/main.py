@@ -60,8 +60,14 @@ with images, downloads and event streams: there, `POST /auth/session` sets a coo
 """
 
 
-def create_app(settings: Settings | None = None, service: Service | None = None) -> FastAPI:
-    """The application; `service` replaces the parts that `settings` would give, for tests."""
+def create_app(settings: Settings | None = None, service: Service | None = None, *, insecure: bool = False) -> FastAPI:
+    """The application.
+
+    Args:
+        settings: None = those of the environment.
+        service: replaces the parts that `settings` would give, for tests.
+        insecure: as long as no API key was ever made, whoever reaches it is let in; else only this machine is.
+    """
     if service is None:
         settings = settings or Settings()
         set_up_logging(settings.log_level)
@@ -76,6 +82,7 @@ def create_app(settings: Settings | None = None, service: Service | None = None)
     app: FastAPI = FastAPIOffline(title="gym-llm", version="0.1.0", description=DESCRIPTION, lifespan=lifespan)
     for part in PARTS:
         setattr(app.state, part, getattr(service, part))
+    app.state.insecure = insecure
     problems.install(app)
     refusals = problems.documented(UnauthorizedError, ForbiddenError)
     for router in (

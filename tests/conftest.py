@@ -87,7 +87,7 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
 async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
     """Talks to `service` without a network."""
     transport = httpx.ASGITransport(create_app(service=service), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60) as connected:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as connected:
         yield connected
 
 

@@ -1,7 +1,6 @@
 """The service as a process."""
 
 import asyncio
-import ipaddress
 import signal
 import socket
 from types import FrameType
@@ -12,6 +11,7 @@ import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import worker
+from app.access import is_loopback
 from app.batches.stream import BatchStream
 from app.cli.configured import read_settings
 from app.cli.exits import USAGE, CommandError
@@ -31,10 +31,11 @@ class Server(uvicorn.Server):
     Args:
         settings: of the service.
         url: that is told once it serves; None = nobody needs to know.
+        insecure: without any API key, whoever reaches it is let in.
     """
 
-    def __init__(self, settings: Settings, url: str | None = None) -> None:
-        app = create_app(settings)
+    def __init__(self, settings: Settings, url: str | None = None, *, insecure: bool = False) -> None:
+        app = create_app(settings, insecure=insecure)
         quiet: dict[str, Any] = {"log_level": "warning", "access_log": False}
         super().__init__(uvicorn.Config(app, **quiet, timeout_graceful_shutdown=settings.shutdown_s, backlog=BACKLOG))
         self._streams: tuple[RunStream | BatchStream, ...] = (app.state.stream, app.state.batch_stream)
@@ -66,7 +67,7 @@ def serve(host: str, port: int, *, insecure: bool) -> None:
         )
     try:
         listening = _listen(host, port)
-        server = Server(settings, _url(listening))
+        server = Server(settings, _url(listening), insecure=insecure)
     except (OSError, OverflowError) as error:
         raise CommandError(f"cannot serve on {host}:{port} with data in {settings.data_dir}: {error}") from None
     # uvicorn raises the signal that stopped it again when all is done: being told to stop is no failure.
@@ -103,14 +104,6 @@ async def _keys_exist(settings: Settings) -> bool:
         return await keys_exist(database)
     finally:
         await database.close()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _listen(host: str, port: int) -> socket.socket:

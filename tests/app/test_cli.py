@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.cli import server
+from app.access import is_loopback
 from app.cli.client import ServiceClient
 from app.cli.exits import CommandError
 from app.cli.tables import one_line
@@ -142,7 +142,7 @@ def test_serve_refuses_to_let_others_in(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
 def test_loopback(host: str) -> None:
-    assert server.is_loopback(host)
+    assert is_loopback(host)
 
 
 def test_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

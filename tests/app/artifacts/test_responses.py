@@ -33,7 +33,7 @@ async def client(store: ArtifactStore, tmp_path: Path) -> AsyncIterator[httpx.As
     async def get_file(request: Request) -> Response:
         return file_response(request.headers, await stored(store, RUN, "a.mp4"), "video/mp4")
 
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as connected:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as connected:
         yield connected
 
 
@@ -112,7 +112,7 @@ def file() -> Iterator[IO[bytes]]:
 async def test_a_download_is_gone_when_it_was_sent(file: IO[bytes]):
     app = FastAPI()
     app.get("/", response_class=Response)(lambda: Download(file, filename="a.zip", media_type="application/zip"))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         response = await client.get("/")
     assert response.content == CONTENT
     assert response.headers["content-length"] == str(SIZE)

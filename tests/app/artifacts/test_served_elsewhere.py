@@ -55,7 +55,7 @@ def machine(request: pytest.FixtureRequest, postgres: Postgres, tmp_path: Path) 
 @asynccontextmanager
 async def talking_to(service: Service) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(create_app(service=service), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60) as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as client:
         yield client
 
 

@@ -22,7 +22,9 @@ async def test_backends_tell_whether_they_work_and_never_their_key(
     service = build(Settings(_env_file=None, data_dir=tmp_path))
     async with (
         service.running(),
-        httpx.AsyncClient(transport=httpx.ASGITransport(create_app(service=service)), base_url="http://test") as client,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(create_app(service=service)), base_url="http://localhost"
+        ) as client,
     ):
         response = await client.get("/backends")
     found = {backend["name"]: backend for backend in response.json()["data"]}

@@ -56,7 +56,7 @@ async def answering(settings: Settings, answers: Any) -> AsyncIterator[httpx.Asy
     service = build(settings, {"openai": FakeBackend(answers), "baseline": BaselineBackend()})
     async with service.running():
         transport = httpx.ASGITransport(create_app(service=service))
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60) as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as client:
             yield client
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from app.access import Role
 from app.bootstrap import Service
+from app.main import create_app
 from tests.app.keys.conftest import Headers, MakeKey
 from tests.app.running import body, is_over, play, until
 
@@ -32,6 +33,26 @@ async def test_without_keys_pages_of_other_sites_change_nothing(client: httpx.As
     assert (await client.post("/runs", json=body(), headers={"Sec-Fetch-Site": site})).status_code == 403
     assert (await client.post("/runs", json=body(), headers={"Sec-Fetch-Site": "same-origin"})).status_code == 202
     assert len((await client.get("/runs")).json()["data"]) == 1
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000"])
+async def test_without_keys_this_machine_may_ask(client: httpx.AsyncClient, host: str):
+    assert (await client.get("/runs", headers={"Host": host})).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["example.org", "localhost.example.org", "192.0.2.1:8000"])
+async def test_without_keys_a_name_that_leads_here_is_refused(
+    client: httpx.AsyncClient, service: Service, make_key: MakeKey, host: str
+):
+    for method, path in (("GET", "/runs"), ("POST", "/runs"), ("GET", "/backends")):
+        refused = await client.request(method, path, json=body(), headers={"Host": host})
+        assert (refused.status_code, refused.json()["type"]) == (403, "urn:gym-llm:problem:forbidden")
+    assert (await client.get("/livez", headers={"Host": host})).status_code == 200
+    insecure = httpx.ASGITransport(create_app(service=service, insecure=True))
+    async with httpx.AsyncClient(transport=insecure, base_url="http://localhost") as open_client:
+        assert (await open_client.get("/runs", headers={"Host": host})).status_code == 200
+    alice = await make_key("alice")
+    assert (await client.get("/runs", headers={"Host": host} | alice)).status_code == 200
 
 
 async def test_from_the_first_key_on_one_is_needed(client: httpx.AsyncClient, service: Service, make_key: MakeKey):

@@ -29,7 +29,7 @@ async def test_a_run_and_a_server_that_is_down(settings: Settings, monkeypatch: 
         settings = settings.model_copy(update={"openenv": f"Guess-v0={served.url},Gone-v0={gone.url}"})
         service = build(settings)
         transport = httpx.ASGITransport(create_app(service=service), raise_app_exceptions=False)
-        async with service.running(), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with service.running(), httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             run = await play(client, body("Guess-v0", model="random", seed=3, num_runs=2))
             assert (run["status"], run["progress"]["episodes_done"]) == ("succeeded", 2)
             failed = await play(client, body("Gone-v0", model="random"))

@@ -161,7 +161,7 @@ async def thinking(settings: Settings) -> AsyncIterator[Callable[[Any], Awaitabl
             await stack.enter_async_context(service.running())
             transport = httpx.ASGITransport(create_app(service=service))
             return await stack.enter_async_context(
-                httpx.AsyncClient(transport=transport, base_url="http://test", timeout=90)
+                httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=90)
             )
 
         yield start

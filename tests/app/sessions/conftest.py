@@ -64,7 +64,7 @@ async def serve_here(settings: Settings) -> AsyncIterator[Serve]:
             service = build(settings.model_copy(update=changed), {"openai": backend, "baseline": BaselineBackend()})
             await stack.enter_async_context(service.running())
             transport = httpx.ASGITransport(create_app(service=service), raise_app_exceptions=False)
-            client = httpx.AsyncClient(transport=transport, base_url="http://test", timeout=90)
+            client = httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=90)
             return Served(service, await stack.enter_async_context(client), backend)
 
         yield start
