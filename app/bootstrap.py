@@ -31,6 +31,7 @@ from app.reports.service import ReportService
 from app.runs import repository
 from app.runs.executor import Executor
 from app.runs.files import RunFiles
+from app.runs.live_run import Equipment
 from app.runs.service import Limits, RunService
 from app.runs.stream import RunStream
 from app.runs.writer import StepWriter
@@ -135,18 +136,17 @@ def build(
     frames = LiveFrames()
     stream = RunStream(database, ping_s=settings.ping_s, max_watchers=settings.max_watchers)
     writer = StepWriter(database, stream.wake, settings.commit_within_ms / 1000)
-    executor = Executor(
+    equipment = Equipment(
         database=database,
         writer=writer,
-        staging=staging,
         frames=frames,
         feed=None if database.sqlite else FrameFeed(),
         backends=backends,
         make_env=catalog.make,
         check_batch=BatchBudget(database).check,
-        wake=stream.wake,
         max_episode_steps=settings.max_episode_steps,
     )
+    executor = Executor(equipment=equipment, staging=staging, wake=stream.wake)
 
     async def unfinished() -> Sequence[UUID]:
         async with database.reading() as session:

@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+MAX_LOSSES = 3
+"""Workers lost at the same step before a run is given up: it probably takes them down itself. One that another loss
+would end is a suspect until it has taken a step."""
 TAKEN_UP_AT_ONCE = 2
 """Runs that a worker was lost with, and that have not taken a step since they were taken up again."""
 TAKE_UP_S = 5.0
@@ -33,18 +36,13 @@ class Turns:
         self._places = asyncio.Semaphore(TAKEN_UP_AT_ONCE)
 
     @asynccontextmanager
-    async def turn(self, *, lost_with: bool, suspect: bool) -> AsyncIterator[Turn]:
-        """Wait for the turn of a run.
-
-        Args:
-            lost_with: whether workers were lost with it at the step where it is.
-            suspect: whether one more would end it.
-        """
+    async def turn(self, losses: int) -> AsyncIterator[Turn]:
+        """Wait for the turn of a run that so many workers were lost with at the step where it is."""
         async with AsyncExitStack() as held:
             turn = Turn(held)
-            if suspect:
+            if losses == MAX_LOSSES - 1:
                 await held.enter_async_context(self._one_suspect)
-            if lost_with:
+            if losses:
                 turn.waited_for = True
                 try:
                     async with asyncio.timeout(TAKE_UP_S):

@@ -10,6 +10,7 @@ from app.artifacts.staging import Staging
 from app.db import Database
 from app.environments.catalog import Catalog
 from app.runs.executor import Executor
+from app.runs.live_run import Equipment
 from app.runs.models import Run
 from app.runs.writer import StepWriter
 from gym_llm.backends import Backend
@@ -24,16 +25,16 @@ async def executing(database: Database, folder: Path, backend: Backend) -> Async
     """An executor whose backend `openai` is `backend`; at the end, what its runs have submitted is stored."""
     writer = StepWriter(database, lambda _: None, 0.001)
     writer.start()
-    yield Executor(
+    equipment = Equipment(
         database=database,
         writer=writer,
-        staging=Staging(folder / "staging", LocalStore(folder / "files")),
         frames=LiveFrames(),
         feed=None,
         backends={"openai": backend},
         make_env=Catalog().make,
         check_batch=_unlimited,
-        wake=lambda _: None,
         max_episode_steps=1000,
     )
+    staging = Staging(folder / "staging", LocalStore(folder / "files"))
+    yield Executor(equipment=equipment, staging=staging, wake=lambda _: None)
     await writer.stop()

@@ -7,9 +7,8 @@ from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from app.bootstrap import Service, build
-from app.runs.executor import MAX_LOSSES
 from app.runs.models import Run
-from app.runs.turns import TAKEN_UP_AT_ONCE
+from app.runs.turns import MAX_LOSSES, TAKEN_UP_AT_ONCE
 from app.settings import Settings
 from gym_llm.backends import Question, Reply
 from gym_llm.config import AgentConfig, EnvironmentConfig, ExperimentConfig
