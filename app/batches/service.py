@@ -1,12 +1,10 @@
 """The rules of batches: what may be asked for, and what that does. What plays them is their runs."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
@@ -17,7 +15,7 @@ from app.batches.grid import cells, count
 from app.batches.models import Batch
 from app.batches.schemas import BatchList, BatchRequest, BatchView, CellView, RetryRequest
 from app.batches.state import batch_views
-from app.body import FindAgent
+from app.body import FindAgent, fingerprint
 from app.db import Database, now
 from app.errors import ConflictError, IdempotencyMismatchError, InvalidRequestError, NotFoundError, TooManyRunsError
 from app.runs.models import ACTIVE, Run
@@ -46,7 +44,7 @@ class BatchService:
             IdempotencyMismatchError: the key was used with another body.
             TooManyRunsError: more runs of the caller would be active than may be.
         """
-        digest = hashlib.sha256(orjson.dumps(request.model_dump(), option=orjson.OPT_SORT_KEYS)).hexdigest()
+        digest = fingerprint(request)
         if idempotency_key and (earlier := await self._earlier(caller, idempotency_key, digest)):
             return earlier
         if count(request) > self._max_cells:

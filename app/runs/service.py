@@ -1,19 +1,17 @@
 """The rules of runs: what may be asked for, and what that does."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from app.access import Caller
 from app.artifacts.base import ArtifactStore
-from app.body import FindAgent
+from app.body import FindAgent, fingerprint
 from app.db import Database, now
 from app.engine.base import Engine
 from app.errors import (
@@ -77,7 +75,8 @@ class RunService(Records):
             IdempotencyMismatchError: the key was used with another body.
             TooManyRunsError: as many runs of its owner are active as may be.
         """
-        digest = _digest(request, parent)
+        beside = {"parent": parent.model_dump(mode="json")} if parent else {}
+        digest = fingerprint(request, **beside)
         if idempotency_key and (earlier := await self._earlier(caller, idempotency_key, digest)):
             return earlier
         run = await self.prepare(
@@ -86,7 +85,7 @@ class RunService(Records):
             idempotency_key=idempotency_key,
             request_digest=digest,
             steps=parent.step - 1 if parent else 0,
-            parent=parent.model_dump(mode="json") if parent else None,
+            **beside,
         )
         try:
             async with self._database.writing() as session:
@@ -204,8 +203,3 @@ class RunService(Records):
             if value > limit:
                 raise InvalidRequestError(f"experiment.{field}: this server allows at most {limit}.")
         self._check_environment(request.environment)
-
-
-def _digest(request: RunRequest, parent: Parent | None) -> str:
-    asked = request.model_dump() | ({"parent": parent.model_dump(mode="json")} if parent else {})
-    return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()

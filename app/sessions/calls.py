@@ -1,7 +1,6 @@
 """Calls of a session, one at a time: claimed in the database, carried out, stored together with their answer."""
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-import orjson
 import structlog
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from app.access import Caller
+from app.body import fingerprint
 from app.db import Database, now
 from app.errors import BusyError, ClaimLostError, NotFoundError, RequestIdMismatchError, SessionOverError
 from app.runs import repository as runs
@@ -153,7 +152,7 @@ class Calls:
             SessionOverError: the session has ended.
             RequestIdMismatchError: the `request_id` was used with another body.
         """
-        digest = _digest(answer, request)
+        digest = fingerprint(request, without=("request_id",), answer=answer.__name__)
         claim = await self._claim(caller, session_id, request, digest)
         if isinstance(claim, SessionCall):
             return answer.model_validate(claim.answer)
@@ -259,12 +258,6 @@ class Calls:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # Seen: its client may be gone.
-
-
-def _digest(answer: type[BaseModel], request: CallRequest) -> str:
-    # The answer tells the operation.
-    body = [answer.__name__, request.model_dump(exclude={"request_id"})]
-    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _over(run: Run) -> SessionOverError:

@@ -61,6 +61,9 @@ async def test_an_idempotency_key_makes_one_run(client: httpx.AsyncClient):
     assert len({answer.json()["id"] for answer in answers}) == 1
     again = await client.post("/runs", json=body(seed=3), headers=key)
     assert again.json()["id"] == answers[0].json()["id"]
+    spelled_out = body(seed=3)
+    spelled_out["experiment"] |= {"concurrency": 1, "queue": "runs"}  # As by default.
+    assert (await client.post("/runs", json=spelled_out, headers=key)).json()["id"] == again.json()["id"]
     other = await client.post("/runs", json=body(seed=4), headers=key)
     assert other.status_code == 422
     assert other.json()["type"].endswith("idempotency-mismatch")
