@@ -102,7 +102,7 @@ async def test_json_is_the_report(client: httpx.AsyncClient, pair: list[str]):
 async def test_links_lead_to_the_gifs(client: httpx.AsyncClient, pair: list[str]):
     shown = await typical(client, pair)
     links = [episode["gif"] for episode in shown if episode]
-    assert links == [f"http://test/runs/{run}/episodes/0/gif" for run in pair]
+    assert links == [f"http://localhost/runs/{run}/episodes/0/gif" for run in pair]
     text = (await compared(client, pair, "markdown")).text
     for link in links:
         assert f"]({link})" in text
@@ -127,7 +127,7 @@ async def test_a_page_links_to_what_is_too_much_for_it(
     monkeypatch.setattr(gifs, "EMBEDDED_BYTES", size)
     page = (await compared(client, pair, "html")).text
     assert page.count("data:image/gif") == 1
-    assert f'<a href="http://test/runs/{pair[1]}/episodes/0/gif">' in page
+    assert f'<a href="http://localhost/runs/{pair[1]}/episodes/0/gif">' in page
 
 
 async def test_a_gif_that_is_lost_is_not_shown(client: httpx.AsyncClient, service: Service, pair: list[str]):
@@ -150,7 +150,7 @@ async def test_a_store_that_is_down_does_not_keep_the_figures(
     monkeypatch.setattr(service.files, "episode_file", down)
     page = (await compared(client, pair, "html")).text
     assert "data:image/gif" not in page
-    assert all(f'<a href="http://test/runs/{run}/episodes/0/gif">' in page for run in pair)
+    assert all(f'<a href="http://localhost/runs/{run}/episodes/0/gif">' in page for run in pair)
 
 
 async def test_names_and_episodes_can_be_given(client: httpx.AsyncClient, service: Service):
