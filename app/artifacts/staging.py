@@ -74,7 +74,9 @@ class Stage:
 
     def _make(self) -> None:
         shutil.rmtree(self.folder.parent, ignore_errors=True)
-        self.folder.mkdir(parents=True)
+        while not self.folder.is_dir():
+            with suppress(FileNotFoundError):  # An earlier claim removed the folder of the run just then.
+                self.folder.mkdir(parents=True, exist_ok=True)
 
     def _remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

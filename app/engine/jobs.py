@@ -1,14 +1,22 @@
-"""The jobs in Postgres: each is settled by the worker that has it, once for each time it has it."""
+"""The jobs and workers in Postgres: each job is settled by the worker that has it, once for each time it has it."""
 
+import asyncio
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import procrastinate
+import psycopg
 import stamina
+import structlog
 from procrastinate.jobs import Job, Status
-from procrastinate.manager import JobManager
+from procrastinate.manager import JobManager, NotificationCallback
+
+log = structlog.get_logger()
 
 SETTLE_S = 60.0
 """How long a database that is away is waited for. A worker that gives up ends soon, and the sweeper finds its jobs."""
+LISTEN_AGAIN_S = 1.0
+"""Until a broken connection for notifications is made anew."""
 _HELD = """
     (SELECT id FROM procrastinate_jobs
      WHERE id = %(job_id)s AND status = 'doing' AND attempts = %(attempts)s
@@ -26,8 +34,25 @@ class FencedJobs(JobManager):
     the run without a worker for ever.
 
     A connection that breaks is no reason to leave a job unsettled either: nobody else would touch it as long as its
-    worker lives.
+    worker lives. Nor to give no more signs of life, or to hear of no more jobs: procrastinate's worker would not notice
+    that it has stopped to do either, and go on taking jobs that count as lost at once.
     """
+
+    async def update_heartbeat(self, worker_id: int) -> None:
+        try:
+            await super().update_heartbeat(worker_id)
+        except procrastinate.exceptions.ConnectorException as error:
+            log.warning("no sign of life given", error=type(error).__name__)
+
+    async def listen_for_jobs(
+        self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
+    ) -> None:
+        while True:
+            try:
+                await super().listen_for_jobs(on_notification=on_notification, queues=queues)
+            except (procrastinate.exceptions.ConnectorException, psycopg.Error) as error:
+                log.warning("no news of jobs", error=type(error).__name__)
+            await asyncio.sleep(LISTEN_AGAIN_S)
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
         await self._settle(_FINISH, job, status=status.value, delete_job=delete_job)

@@ -1,8 +1,10 @@
 """Unfinished files: published in one moment or not at all, and cleared away when their worker is lost."""
 
 import asyncio
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 from app.artifacts import staging as staging_module
@@ -75,6 +77,21 @@ async def test_whoever_takes_up_a_run_clears_away_what_is_left_of_it(staging: St
     await lost.publish(["a.gif"])
     await lost.close()  # The one that was thought lost lets go late.
     assert taken_up.folder.exists()
+
+
+async def test_an_earlier_claim_that_leaves_just_then_is_no_obstacle(staging: Staging, monkeypatch):
+    stage, mkdir, taken = staging.stage(uuid4(), uuid4()), os.mkdir, []
+
+    def taken_away(path: str | Path, *arguments: Any, **options: Any) -> None:
+        mkdir(path, *arguments, **options)
+        if Path(path) == stage.folder.parent and not taken:
+            taken.append(path)
+            Path(path).rmdir()
+
+    monkeypatch.setattr(os, "mkdir", taken_away)
+    await stage.open()
+    assert stage.folder.is_dir()
+    assert taken
 
 
 async def test_a_sweep_leaves_those_alone_that_may_be_at_work(staging: Staging):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,7 @@ import procrastinate
 import psycopg
 import pytest
 from procrastinate.jobs import Job
+from procrastinate.manager import JobManager
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
@@ -260,6 +261,28 @@ async def test_the_job_of_a_worker_lost_while_it_was_cancelled_is_put_back_too(d
         async with engine_of(database, work, slots=1):
             await until(lambda: work.begun[run_id] == 1)
         assert work.begun == {run_id: 1}
+
+
+@pytest.mark.parametrize("name", ["update_heartbeat", "listen_for_jobs"])
+async def test_what_a_worker_does_beside_its_jobs_outlives_a_broken_connection(
+    database: Database, work: Work, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    does: Callable[..., Awaitable[None]] = getattr(JobManager, name)
+    calls: list[object] = []
+
+    async def breaks_once(self: JobManager, *arguments: Any, **options: Any) -> None:
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise procrastinate.exceptions.ConnectorException
+        await does(self, *arguments, **options)
+
+    monkeypatch.setattr(JobManager, name, breaks_once)
+    async with engine_of(database, work, slots=1) as engine:
+        run_id = await submit(engine, database)
+        await until(lambda: work.begun[run_id] == 1 and len(calls) >= 2)
+        await asyncio.sleep(3 * LEASE.lost_after_s)  # Time for several looks for lost workers.
+        assert [job["status"] for job in await jobs(database)] == ["doing"]
+        assert work.interrupted == {}
 
 
 async def test_a_job_that_another_worker_has_by_now_is_left_to_it(database: Database, work: Work):
