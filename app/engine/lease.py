@@ -80,9 +80,8 @@ async def _sweep(app: procrastinate.App, lease: Lease, outages: Outages) -> None
         row = await (
             await connection.execute("SELECT pg_try_advisory_xact_lock(hashtext(%s))", (SWEEP_LOCK,))
         ).fetchone()
-        if row is None or not (row[0] if isinstance(row, tuple) else next(iter(row.values()))):
-            return
-        if not outages.over():
+        over = outages.over()  # The database was reached, whoever has the lock.
+        if row is None or not (row[0] if isinstance(row, tuple) else next(iter(row.values()))) or not over:
             return
         for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=lease.lost_after_s):
             log.warning("worker lost, its run goes back into the queue", run=job.task_kwargs.get("run_id"))

@@ -43,6 +43,13 @@ def test_serve_stops_at_once_with_a_stream_open(start: Start, number: signal.Sig
     assert "Traceback" not in problems
 
 
+@pytest.mark.parametrize(("options", "status"), [((), 403), (("--insecure",), 200)])
+def test_serve_answers_to_names_of_this_machine_only(start: Start, options: tuple[str, ...], status: int) -> None:
+    with httpx.Client(base_url=served(start("serve", "--port", "0", *options)), timeout=30) as client:
+        assert client.get("/runs").status_code == 200
+        assert client.get("/runs", headers={"Host": "example.org"}).status_code == status
+
+
 def test_submit_prints_the_id_and_the_same_for_the_same_key(url: str, tmp_path: Path) -> None:
     path = written(tmp_path / "pole.yaml", config())
     first = invoke("submit", path, "--url", url, "--idempotency-key", "k")

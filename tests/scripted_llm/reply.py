@@ -15,22 +15,15 @@ class Reply:
     """The text, and the numbers that go with it in either protocol."""
 
     text: str
-    cut: bool
+    end: str | None
+    """The reason for it, as both protocols call it; None where the server broke the answer off."""
     declined: bool
-    broken_off: bool
     digest: str
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
     thought_tokens: int = 0
     """The part of `completion_tokens` that went into thoughts, which nobody sees."""
-
-    @property
-    def end(self) -> str | None:
-        """The reason for the end, as both protocols call it; None where the server broke the answer off."""
-        if self.broken_off:
-            return None
-        return "length" if self.cut else "stop"
 
     @classmethod
     def to(
@@ -54,9 +47,8 @@ class Reply:
         system = len(messages[0]["content"]) // 4 if len(messages) > 2 and messages[0]["role"] == "system" else 0
         return cls(
             text=text,
-            cut=cut,
+            end=None if fault == "broken-off" else "length" if cut else "stop",
             declined=fault == "declined",
-            broken_off=fault == "broken-off",
             digest=digest,
             prompt_tokens=max(1, sum(len(message.get("content") or "") for message in messages) // 4),
             cached_tokens=system // BLOCK * BLOCK if system >= MINIMUM else 0,

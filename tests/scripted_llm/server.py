@@ -117,7 +117,7 @@ class ScriptedLLM:
                 "created_at": "2024-01-01T00:00:00Z",
                 "message": {"role": "assistant", "content": reply.text}
                 | ({"thinking": "Let me think."} if body.get("think") or reply.thought_tokens else {}),
-                "done": not reply.broken_off,
+                "done": reply.end is not None,
                 **({"done_reason": reply.end} if reply.end else {}),
                 "prompt_eval_count": reply.prompt_tokens,
                 "eval_count": reply.completion_tokens,

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from app.db import Database
-from app.engine.lease import Lease, Outages, retry_stalled
+from app.engine.lease import SWEEP_LOCK, Lease, Outages, retry_stalled
 from app.engine.procrastinate import RETRY_MAX_S, ProcrastinateEngine, PutBack
 from app.runs import repository
 from tests.app.rows import make_run
@@ -219,19 +219,36 @@ async def test_the_job_of_a_lost_worker_is_put_back_once_by_any_number_of_sweepe
     assert (again["status"], again["attempts"]) == ("todo", 1)
 
 
+class Told(Outages):
+    """Keeps what it has said."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.said: list[bool] = []
+
+    def over(self) -> bool:
+        self.said.append(super().over())
+        return self.said[-1]
+
+
+async def test_a_sweeper_that_comes_second_has_reached_the_database_too(database: Database):
+    outages = Told(LEASE)
+    conninfo = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=conninfo))
+    async with app.open_async(), await psycopg.AsyncConnection.connect(conninfo) as other:
+        await other.execute("SELECT pg_advisory_lock(hashtext(%s))", (SWEEP_LOCK,))
+        sweeper = asyncio.create_task(retry_stalled(app, LEASE, outages))
+        await until(lambda: len(outages.said) >= 3)
+        sweeper.cancel()
+        await asyncio.gather(sweeper, return_exceptions=True)
+
+
 async def test_signs_of_life_that_the_database_could_not_take_are_waited_for(database: Database, work: Work):
     at, step = [0.0], [0.0]
 
     def clock() -> float:
         at[0] += step[0]
         return at[0]
-
-    looks: list[bool] = []
-
-    class Told(Outages):
-        def over(self) -> bool:
-            looks.append(super().over())
-            return looks[-1]
 
     conninfo = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=conninfo))
@@ -242,8 +259,8 @@ async def test_signs_of_life_that_the_database_could_not_take_are_waited_for(dat
         at[0] += 100 * LEASE.sweep_s  # It was away from now on, and has just come back.
         sweeper = asyncio.create_task(retry_stalled(app, LEASE, outages))
         await asyncio.sleep(2 * LEASE.lost_after_s)  # By now the worker's only sign of life is older than its lease.
-        await until(lambda: len(looks) >= 3)
-        assert not any(looks)
+        await until(lambda: len(outages.said) >= 3)
+        assert not any(outages.said)
         assert [job["status"] for job in await jobs(database)] == ["doing"]
         step[0] = LEASE.sweep_s
         await until_jobs(database, "todo")
@@ -273,6 +290,7 @@ async def test_what_a_worker_does_beside_its_jobs_outlives_a_broken_connection(
     async def breaks_once(self: JobManager, *arguments: Any, **options: Any) -> None:
         calls.append(arguments)
         if len(calls) == 1:
+            await asyncio.sleep(0.2)  # By then procrastinate does not watch over it any more.
             raise procrastinate.exceptions.ConnectorException
         await does(self, *arguments, **options)
 
